@@ -1,0 +1,1 @@
+//! Tensors, operators, reverse-mode automatic differentiation and replay.
