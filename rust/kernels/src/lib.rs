@@ -1,5 +1,6 @@
 //! SIMD kernels: they take raw pointers, shapes and element strides, write into outputs they
 //! are given, and know nothing of tensors, tapes or allocation.
 pub mod dims;
+pub mod pool;
 
 pub use dims::{Dims, MAX_RANK, Shape, Strides};

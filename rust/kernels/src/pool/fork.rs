@@ -1,0 +1,35 @@
+//! What a forked child must know: threads do not survive `fork`, so it needs a new team.
+use super::team;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Makes every later `fork` forget the team in the child.
+pub(super) fn watch() {
+    static WATCHING: AtomicBool = AtomicBool::new(false);
+    if !WATCHING.load(Ordering::Acquire) {
+        register();
+        // Two threads may both register: the handler may run twice without harm, whereas a lock here
+        // could be held by a third thread at the moment of a fork.
+        WATCHING.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(all(unix, not(miri)))]
+fn register() {
+    use std::ffi::c_int;
+    type Handler = Option<unsafe extern "C" fn()>;
+    unsafe extern "C" {
+        fn pthread_atfork(prepare: Handler, parent: Handler, child: Handler) -> c_int;
+    }
+    unsafe extern "C" fn child() {
+        team::forget();
+    }
+    // SAFETY: the handler only stores to an atomic, which is allowed in a child of a threaded process.
+    // It can fail only for lack of memory; then children must not use the pool, and nothing else breaks.
+    let _ = unsafe { pthread_atfork(None, None, Some(child)) };
+}
+
+#[cfg(not(all(unix, not(miri))))]
+fn register() {
+    // No `fork` here. The function stays referenced, so that it is checked everywhere.
+    let _ = team::forget;
+}
