@@ -1,6 +1,11 @@
 //! SIMD kernels: they take raw pointers, shapes and element strides, write into outputs they
 //! are given, and know nothing of tensors, tapes or allocation.
+pub mod copy;
 pub mod dims;
+pub mod elem;
+pub mod index;
+mod nest;
+pub mod operand;
 pub mod pool;
 
 pub use dims::{Dims, MAX_RANK, Shape, Strides};

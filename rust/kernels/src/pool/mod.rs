@@ -4,10 +4,12 @@
 //! One region is open at a time. A caller who finds the pool busy (another thread's region, or its own
 //! when regions nest) runs its tasks by itself: it waits for nobody, so nothing can deadlock, and two
 //! threads that train at once share the cores without a queue between them.
+mod chunks;
 mod fork;
 mod size;
 mod team;
 
+pub use chunks::chunks;
 pub use size::{MAX_THREADS, num_threads, set_num_threads};
 
 /// Runs `task(0)` to `task(tasks - 1)`, on this thread and on idle workers, and returns when all are done.

@@ -1,0 +1,36 @@
+//! What a kernel is told of a tensor: where it begins and how far its neighbours are apart.
+
+/// A tensor that is read. A stride counts elements; zero repeats an element along its dimension.
+#[derive(Clone, Copy, Debug)]
+pub struct In<'a, T> {
+    /// The element with all coordinates zero.
+    pub ptr: *const T,
+    /// One a dimension.
+    pub strides: &'a [isize],
+}
+
+/// A tensor that is written: no two of its elements may lie at the same place.
+#[derive(Clone, Copy, Debug)]
+pub struct Out<'a, T> {
+    /// The element with all coordinates zero.
+    pub ptr: *mut T,
+    /// One a dimension.
+    pub strides: &'a [isize],
+}
+
+/// A pointer that tasks on other threads may use; that they do not step on each other is for the kernel to see to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shared<P>(pub P);
+
+// SAFETY: sending or sharing the address is harmless; each use of it is an unsafe block of its own.
+unsafe impl<P> Send for Shared<P> {}
+// SAFETY: as above.
+unsafe impl<P> Sync for Shared<P> {}
+
+impl<P: Copy> Shared<P> {
+    /// The pointer. A method, so that closures capture the whole wrapper and not the bare field.
+    #[inline(always)]
+    pub fn get(&self) -> P {
+        self.0
+    }
+}
