@@ -7,5 +7,6 @@ pub mod index;
 mod nest;
 pub mod operand;
 pub mod pool;
+pub mod simd;
 
 pub use dims::{Dims, MAX_RANK, Shape, Strides};

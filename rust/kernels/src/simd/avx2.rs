@@ -1,0 +1,330 @@
+//! The AVX2+FMA level: 8 lanes of `f32`, 4 of `f64`, masks as vectors.
+use super::Level;
+use super::macros::{methods, operators};
+use super::vector::{FloatVec, IntVec, Kernel, Mask, Simd, WordVec};
+use std::arch::x86_64::*;
+
+/// Proof that the machine has AVX2 and FMA.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2(());
+
+impl Simd for Avx2 {
+    const LEVEL: Level = Level::Avx2;
+    type U32 = U32x8;
+    type F32 = F32x8;
+    type F64 = F64x4;
+
+    fn new() -> Option<Self> {
+        (is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt"))
+        .then_some(Self(()))
+    }
+
+    #[inline(always)]
+    unsafe fn new_unchecked() -> Self {
+        Self(())
+    }
+
+    #[inline(always)]
+    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
+        fn enter<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: the token proves support.
+        unsafe { enter(self, kernel) }
+    }
+}
+
+/// A window of 8 words into this, `n` words before its middle, has its first `n` words set.
+static FIRST: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// The mask of the first `n` of `lanes` lanes, for masked loads and stores.
+#[inline(always)]
+fn first(n: usize, lanes: usize) -> __m256i {
+    debug_assert!(n <= lanes);
+    let words = n * (8 / lanes);
+    // SAFETY: n <= lanes, so the window starts at word 0 to 8; callers hold a token or a vector.
+    unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(8 - words).cast()) }
+}
+
+macro_rules! float {
+    ($ty:ident, $elem:ty, $lanes:literal, $reg:ty, $int:ident, $mask:ident;
+     set1 $set1:path, load $loadu:path, load_first $maskload:path, store $storeu:path, store_first $maskstore:path,
+     stream $stream:path, round $round:ident, compare $cmp:ident, blend $blend:path, movemask $movemask:path,
+     bits $to_int:path, $from_int:path; logic $and:path, $andnot:path, $or:path, $xor:path;
+     ops $($op:ident $op_name:ident $op_intrinsic:path),+;
+     1 $($one:ident = $one_intrinsic:path),+;
+     2 $($two:ident = $two_intrinsic:path),+;
+     3 $($three:ident = $three_intrinsic:path),+) => {
+        #[doc = concat!(stringify!($lanes), " lanes of `", stringify!($elem), "`.")]
+        #[derive(Clone, Copy)]
+        pub struct $ty($reg);
+
+        /// All bits of a lane set, or none.
+        #[derive(Clone, Copy)]
+        pub struct $mask($reg);
+
+        operators!($ty: $($op $op_name $op_intrinsic),+);
+        operators!($mask: BitAnd bitand $and, BitOr bitor $or);
+
+        impl std::ops::Neg for $ty {
+            type Output = Self;
+            #[inline(always)]
+            fn neg(self) -> Self {
+                // SAFETY: a vector exists only where its level is supported.
+                Self(unsafe { $xor(self.0, $set1(-0.0)) })
+            }
+        }
+        impl std::ops::Not for $mask {
+            type Output = Self;
+            #[inline(always)]
+            fn not(self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $xor(self.0, $from_int(_mm256_set1_epi32(-1))) })
+            }
+        }
+        impl Mask for $mask {
+            #[inline(always)]
+            fn any(self) -> bool {
+                // SAFETY: as above.
+                unsafe { $movemask(self.0) != 0 }
+            }
+            #[inline(always)]
+            fn all(self) -> bool {
+                // SAFETY: as above.
+                unsafe { $movemask(self.0) == (1 << $lanes) - 1 }
+            }
+        }
+        impl $ty {
+            #[inline(always)]
+            fn compare<const OP: i32>(self, other: Self) -> $mask {
+                // SAFETY: as above.
+                $mask(unsafe { $cmp::<OP>(self.0, other.0) })
+            }
+        }
+
+        impl FloatVec for $ty {
+            type Elem = $elem;
+            type Token = Avx2;
+            type Int = $int;
+            type Mask = $mask;
+            const LANES: usize = $lanes;
+
+            #[inline(always)]
+            fn splat(_: Avx2, value: $elem) -> Self {
+                // SAFETY: the token proves support.
+                Self(unsafe { $set1(value) })
+            }
+            #[inline(always)]
+            unsafe fn load(_: Avx2, ptr: *const $elem) -> Self {
+                // SAFETY: the token, and the caller's promise.
+                Self(unsafe { $loadu(ptr) })
+            }
+            #[inline(always)]
+            unsafe fn load_first(_: Avx2, ptr: *const $elem, n: usize) -> Self {
+                // SAFETY: the token, and the caller's promise; lanes masked out are not touched.
+                Self(unsafe { $maskload(ptr, first(n, $lanes)) })
+            }
+            #[inline(always)]
+            unsafe fn store(self, ptr: *mut $elem) {
+                // SAFETY: the vector, and the caller's promise.
+                unsafe { $storeu(ptr, self.0) }
+            }
+            #[inline(always)]
+            unsafe fn store_first(self, ptr: *mut $elem, n: usize) {
+                // SAFETY: the vector, and the caller's promise; lanes masked out are not touched.
+                unsafe { $maskstore(ptr, first(n, $lanes), self.0) }
+            }
+            #[inline(always)]
+            unsafe fn stream(self, ptr: *mut $elem) {
+                // SAFETY: the vector, and the caller's promise.
+                unsafe { $stream(ptr, self.0) }
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                // SAFETY: a vector exists only where its level is supported.
+                Self(unsafe { $andnot($set1(-0.0), self.0) })
+            }
+            #[inline(always)]
+            fn round(self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $round::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) })
+            }
+            #[inline(always)]
+            fn floor(self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $round::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(self.0) })
+            }
+            #[inline(always)]
+            fn gt(self, other: Self) -> $mask {
+                self.compare::<_CMP_GT_OQ>(other)
+            }
+            #[inline(always)]
+            fn ge(self, other: Self) -> $mask {
+                self.compare::<_CMP_GE_OQ>(other)
+            }
+            #[inline(always)]
+            fn equals(self, other: Self) -> $mask {
+                self.compare::<_CMP_EQ_OQ>(other)
+            }
+            #[inline(always)]
+            fn is_nan(self) -> $mask {
+                self.compare::<_CMP_UNORD_Q>(self)
+            }
+            #[inline(always)]
+            fn select(mask: $mask, a: Self, b: Self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $blend(b.0, a.0, mask.0) })
+            }
+            #[inline(always)]
+            fn to_bits(self) -> $int {
+                // SAFETY: as above.
+                $int(unsafe { $to_int(self.0) })
+            }
+            #[inline(always)]
+            fn from_bits(bits: $int) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $from_int(bits.0) })
+            }
+            methods!(1: $($one = $one_intrinsic),+);
+            methods!(2: $($two = $two_intrinsic),+);
+            methods!(3: $($three = $three_intrinsic),+);
+        }
+    };
+}
+
+float!(F32x8, f32, 8, __m256, U32x8, M8;
+    set1 _mm256_set1_ps, load _mm256_loadu_ps, load_first _mm256_maskload_ps, store _mm256_storeu_ps,
+    store_first _mm256_maskstore_ps, stream _mm256_stream_ps, round _mm256_round_ps, compare _mm256_cmp_ps,
+    blend _mm256_blendv_ps, movemask _mm256_movemask_ps, bits _mm256_castps_si256, _mm256_castsi256_ps;
+    logic _mm256_and_ps, _mm256_andnot_ps, _mm256_or_ps, _mm256_xor_ps;
+    ops Add add _mm256_add_ps, Sub sub _mm256_sub_ps, Mul mul _mm256_mul_ps, Div div _mm256_div_ps;
+    1 sqrt = _mm256_sqrt_ps;
+    2 max = _mm256_max_ps, min = _mm256_min_ps;
+    3 mul_add = _mm256_fmadd_ps, neg_mul_add = _mm256_fnmadd_ps, mul_sub = _mm256_fmsub_ps);
+
+float!(F64x4, f64, 4, __m256d, U64x4, M4;
+    set1 _mm256_set1_pd, load _mm256_loadu_pd, load_first _mm256_maskload_pd, store _mm256_storeu_pd,
+    store_first _mm256_maskstore_pd, stream _mm256_stream_pd, round _mm256_round_pd, compare _mm256_cmp_pd,
+    blend _mm256_blendv_pd, movemask _mm256_movemask_pd, bits _mm256_castpd_si256, _mm256_castsi256_pd;
+    logic _mm256_and_pd, _mm256_andnot_pd, _mm256_or_pd, _mm256_xor_pd;
+    ops Add add _mm256_add_pd, Sub sub _mm256_sub_pd, Mul mul _mm256_mul_pd, Div div _mm256_div_pd;
+    1 sqrt = _mm256_sqrt_pd;
+    2 max = _mm256_max_pd, min = _mm256_min_pd;
+    3 mul_add = _mm256_fmadd_pd, neg_mul_add = _mm256_fnmadd_pd, mul_sub = _mm256_fmsub_pd);
+
+macro_rules! int {
+    ($ty:ident, $lane:ty, $mask:ident; set1 $set1:path, sll $sll:path, srl $srl:path, eq $eq:path, gt $gt:path,
+     cast $cast:path; ops $($op:ident $op_name:ident $op_intrinsic:path),+) => {
+        /// Unsigned integers.
+        #[derive(Clone, Copy)]
+        pub struct $ty(__m256i);
+
+        operators!($ty: $($op $op_name $op_intrinsic),+);
+
+        impl IntVec for $ty {
+            type Token = Avx2;
+            type Mask = $mask;
+            #[inline(always)]
+            fn splat(_: Avx2, value: u64) -> Self {
+                // SAFETY: the token proves support.
+                Self(unsafe { $set1(value as $lane) })
+            }
+            #[inline(always)]
+            fn shl(self, n: u32) -> Self {
+                // SAFETY: a vector exists only where its level is supported.
+                Self(unsafe { $sll(self.0, $set1(n as $lane)) })
+            }
+            #[inline(always)]
+            fn shr(self, n: u32) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $srl(self.0, $set1(n as $lane)) })
+            }
+            #[inline(always)]
+            fn equals(self, other: Self) -> $mask {
+                // SAFETY: as above.
+                $mask(unsafe { $cast($eq(self.0, other.0)) })
+            }
+            #[inline(always)]
+            fn gt(self, other: Self) -> $mask {
+                // SAFETY: as above.
+                $mask(unsafe { $cast($gt(self.0, other.0)) })
+            }
+            #[inline(always)]
+            fn select(mask: $mask, a: Self, b: Self) -> Self {
+                <Self as Lanes>::Floats::select(mask, FloatVec::from_bits(a), FloatVec::from_bits(b)).to_bits()
+            }
+        }
+    };
+}
+
+/// The floats as wide as an integer vector.
+trait Lanes: IntVec {
+    type Floats: FloatVec<Int = Self, Mask = Self::Mask>;
+}
+impl Lanes for U32x8 {
+    type Floats = F32x8;
+}
+impl Lanes for U64x4 {
+    type Floats = F64x4;
+}
+
+int!(U32x8, i32, M8; set1 _mm256_set1_epi32, sll _mm256_sllv_epi32, srl _mm256_srlv_epi32,
+    eq _mm256_cmpeq_epi32, gt _mm256_cmpgt_epi32, cast _mm256_castsi256_ps;
+    ops Add add _mm256_add_epi32, Sub sub _mm256_sub_epi32, BitAnd bitand _mm256_and_si256,
+    BitOr bitor _mm256_or_si256, BitXor bitxor _mm256_xor_si256);
+
+int!(U64x4, i64, M4; set1 _mm256_set1_epi64x, sll _mm256_sllv_epi64, srl _mm256_srlv_epi64,
+    eq _mm256_cmpeq_epi64, gt _mm256_cmpgt_epi64, cast _mm256_castsi256_pd;
+    ops Add add _mm256_add_epi64, Sub sub _mm256_sub_epi64, BitAnd bitand _mm256_and_si256,
+    BitOr bitor _mm256_or_si256, BitXor bitxor _mm256_xor_si256);
+
+impl WordVec for U32x8 {
+    const LANES: usize = 8;
+    #[inline(always)]
+    fn mul_wide(self, other: Self) -> (Self, Self) {
+        // SAFETY: a vector exists only where its level is supported.
+        unsafe {
+            let even = _mm256_mul_epu32(self.0, other.0);
+            let odd = _mm256_mul_epu32(_mm256_srli_epi64::<32>(self.0), _mm256_srli_epi64::<32>(other.0));
+            let high = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(even), odd);
+            let low = _mm256_blend_epi32::<0xaa>(even, _mm256_slli_epi64::<32>(odd));
+            (Self(high), Self(low))
+        }
+    }
+    #[inline(always)]
+    fn to_f32(self) -> F32x8 {
+        // SAFETY: as above.
+        F32x8(unsafe { _mm256_cvtepi32_ps(self.0) })
+    }
+    #[inline(always)]
+    unsafe fn load(_: Avx2, ptr: *const u32) -> Self {
+        // SAFETY: the token, and the caller's promise.
+        Self(unsafe { _mm256_loadu_si256(ptr.cast()) })
+    }
+    #[inline(always)]
+    unsafe fn store(self, ptr: *mut u32) {
+        // SAFETY: the vector, and the caller's promise.
+        unsafe { _mm256_storeu_si256(ptr.cast(), self.0) }
+    }
+    #[inline(always)]
+    unsafe fn load_u16(_: Avx2, ptr: *const u16) -> Self {
+        // SAFETY: the token, and the caller's promise.
+        Self(unsafe { _mm256_cvtepu16_epi32(_mm_loadu_si128(ptr.cast())) })
+    }
+    #[inline(always)]
+    unsafe fn store_u16(self, ptr: *mut u16) {
+        // SAFETY: the vector, and the caller's promise.
+        unsafe {
+            // The pack saturates, so the high halves go first; it works on 128-bit halves, so they are joined.
+            let low = _mm256_and_si256(self.0, _mm256_set1_epi32(0xffff));
+            let packed = _mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256::<1>(low));
+            _mm_storeu_si128(ptr.cast(), packed);
+        }
+    }
+}

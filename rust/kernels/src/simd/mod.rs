@@ -1,0 +1,78 @@
+//! One source for every instruction set.
+//!
+//! A computation is a [`Kernel`], generic over a token [`Simd`] whose possession proves that the machine has the
+//! instructions; [`dispatch`] runs it at the machine's [`level`]. Vectors are made from the token and from each other.
+//!
+//! Call [`dispatch`] (or read [`level`]) on the thread that called the kernel, not inside a pool task: one kernel runs
+//! at one level.
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod element;
+mod level;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod macros;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+#[cfg(test)]
+mod tests;
+mod vector;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+pub use element::FloatElem;
+#[cfg(test)]
+pub use level::with_level;
+pub use level::{Level, available, init, level};
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
+pub use portable::Portable;
+pub use vector::{Float, FloatVec, IntVec, Kernel, MAX_LANES, Mask, Simd, WordVec};
+
+/// Runs a kernel at the chosen [`level`].
+#[inline]
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the chosen level is one the machine supports.
+    unsafe { dispatch_unchecked(level(), kernel) }
+}
+
+/// Runs a kernel at a given level. Panics where the machine lacks it.
+pub fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    assert!(level.is_supported(), "{level} does not run on this machine");
+    // SAFETY: just checked.
+    unsafe { dispatch_unchecked(level, kernel) }
+}
+
+/// Runs a kernel at a given level.
+///
+/// # Safety
+/// The machine supports the level.
+#[inline]
+pub unsafe fn dispatch_unchecked<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => Avx512::new_unchecked().vectorize(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => Avx2::new_unchecked().vectorize(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => Neon::new_unchecked().vectorize(kernel),
+            _ => Portable::new_unchecked().vectorize(kernel),
+        }
+    }
+}
+
+/// Orders stores made by [`FloatVec::stream`] before whatever this thread does next.
+#[inline(always)]
+pub fn stream_fence() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has it.
+    unsafe {
+        std::arch::x86_64::_mm_sfence()
+    }
+}

@@ -1,0 +1,349 @@
+//! What a vector can do: the traits that formulas and kernels are written against.
+//!
+//! Everything here is exactly defined (IEEE results, or the stated selection between operands), so a formula
+//! gives the same bits at every level. [`FloatVec::mul_add`] alone may round twice at the portable level.
+use super::Level;
+use std::fmt::Debug;
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Sub};
+
+/// The most lanes a vector of any level has: room for a spilled vector is `[T; MAX_LANES]`.
+pub const MAX_LANES: usize = 16;
+
+/// A computation to be run at some level. Mark `run`, and whatever it calls with vectors in hand,
+/// `#[inline(always)]`, and pass no vectors through closures: only code that is inlined gets the level's instructions.
+pub trait Kernel {
+    /// What it computes.
+    type Output;
+    /// The computation.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// A token: who holds one runs on a machine with the level's instructions.
+pub trait Simd: Copy + Debug + Send + Sync + 'static {
+    /// The level it stands for.
+    const LEVEL: Level;
+    /// Vectors of 32-bit words.
+    type U32: WordVec<Token = Self>;
+    /// Vectors of `f32`, as many lanes as `U32`.
+    type F32: FloatVec<Elem = f32, Token = Self, Int = Self::U32>;
+    /// Vectors of `f64`.
+    type F64: FloatVec<Elem = f64, Token = Self>;
+    /// The token, where the machine supports the level.
+    fn new() -> Option<Self>;
+    /// The token without asking the machine.
+    ///
+    /// # Safety
+    /// The machine supports the level.
+    unsafe fn new_unchecked() -> Self;
+    /// Runs a kernel in a function compiled for the level.
+    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output;
+}
+
+/// A scalar that vectors hold: `f32` or `f64`.
+pub trait Float: Copy + Debug + Default + PartialEq + PartialOrd + Send + Sync + 'static {
+    /// The vector of a level.
+    type Vec<S: Simd>: FloatVec<Elem = Self, Token = S>;
+    /// Explicit mantissa bits.
+    const MANTISSA_BITS: u32;
+    /// The exponent's bias.
+    const BIAS: u32;
+    /// Whether this is `f64`: picks the longer polynomial where a formula has two.
+    const IS_F64: bool;
+    /// Rounded from `f64`.
+    fn from_f64(value: f64) -> Self;
+    /// Widened.
+    fn to_f64(self) -> f64;
+}
+
+impl Float for f32 {
+    type Vec<S: Simd> = S::F32;
+    const MANTISSA_BITS: u32 = 23;
+    const BIAS: u32 = 127;
+    const IS_F64: bool = false;
+    #[inline(always)]
+    fn from_f64(value: f64) -> Self {
+        value as f32
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self as f64
+    }
+}
+
+impl Float for f64 {
+    type Vec<S: Simd> = S::F64;
+    const MANTISSA_BITS: u32 = 52;
+    const BIAS: u32 = 1023;
+    const IS_F64: bool = true;
+    #[inline(always)]
+    fn from_f64(value: f64) -> Self {
+        value
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+}
+
+/// One truth value a lane.
+pub trait Mask: Copy + BitAnd<Output = Self> + BitOr<Output = Self> + Not<Output = Self> {
+    /// Whether any lane is set.
+    fn any(self) -> bool;
+    /// Whether every lane is set.
+    fn all(self) -> bool;
+}
+
+/// A vector of floats.
+pub trait FloatVec:
+    Copy
+    + 'static
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// A lane.
+    type Elem: Float;
+    /// The level's token.
+    type Token: Simd;
+    /// Integers of the same width.
+    type Int: IntVec<Token = Self::Token, Mask = Self::Mask>;
+    /// What comparisons give.
+    type Mask: Mask;
+    /// The number of lanes.
+    const LANES: usize;
+
+    /// The token: a vector exists only where one did.
+    #[inline(always)]
+    fn token(self) -> Self::Token {
+        // SAFETY: every constructor of a vector takes the token, or another vector.
+        unsafe { Self::Token::new_unchecked() }
+    }
+    /// All lanes `value`.
+    fn splat(token: Self::Token, value: Self::Elem) -> Self;
+    /// All lanes the constant `value`, rounded to the lane's type.
+    #[inline(always)]
+    fn lit(self, value: f64) -> Self {
+        Self::splat(self.token(), Self::Elem::from_f64(value))
+    }
+    /// All lanes zero.
+    #[inline(always)]
+    fn zero(token: Self::Token) -> Self {
+        Self::splat(token, Self::Elem::default())
+    }
+    /// Reads `LANES` elements.
+    ///
+    /// # Safety
+    /// They are readable; any alignment of the element serves.
+    unsafe fn load(token: Self::Token, ptr: *const Self::Elem) -> Self;
+    /// Reads `n <= LANES` elements and nothing beyond them; the other lanes are zero.
+    ///
+    /// # Safety
+    /// `n` elements are readable.
+    unsafe fn load_first(token: Self::Token, ptr: *const Self::Elem, n: usize) -> Self;
+    /// Writes `LANES` elements.
+    ///
+    /// # Safety
+    /// They are writable.
+    unsafe fn store(self, ptr: *mut Self::Elem);
+    /// Writes `n <= LANES` elements and nothing beyond them.
+    ///
+    /// # Safety
+    /// `n` elements are writable.
+    unsafe fn store_first(self, ptr: *mut Self::Elem, n: usize);
+    /// Writes `LANES` elements past the caches where the level can and `ptr` is aligned to the vector;
+    /// finish with [`stream_fence`](super::stream_fence).
+    ///
+    /// # Safety
+    /// They are writable and `ptr` is aligned to the size of the vector.
+    #[inline(always)]
+    unsafe fn stream(self, ptr: *mut Self::Elem) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store(ptr) }
+    }
+
+    /// `self * b + c`, rounded once (at the portable level: twice).
+    fn mul_add(self, b: Self, c: Self) -> Self;
+    /// `self * b + c`, rounded once at every level: for error-free products. Slow at the portable level.
+    #[inline(always)]
+    fn fma(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, c)
+    }
+    /// `c - self * b`, rounded as [`mul_add`](FloatVec::mul_add).
+    #[inline(always)]
+    fn neg_mul_add(self, b: Self, c: Self) -> Self {
+        (-self).mul_add(b, c)
+    }
+    /// `self * b - c`, rounded as [`mul_add`](FloatVec::mul_add).
+    #[inline(always)]
+    fn mul_sub(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, -c)
+    }
+    /// The sign bit cleared.
+    fn abs(self) -> Self;
+    /// `self > other ? self : other` in each lane: `other` where either is NaN or both are zeros.
+    fn max(self, other: Self) -> Self;
+    /// `self < other ? self : other` in each lane: `other` where either is NaN or both are zeros.
+    fn min(self, other: Self) -> Self;
+    /// The square root.
+    fn sqrt(self) -> Self;
+    /// The nearest integer, ties to even.
+    fn round(self) -> Self;
+    /// The largest integer not above.
+    fn floor(self) -> Self;
+
+    /// `self > other`, false for NaN.
+    fn gt(self, other: Self) -> Self::Mask;
+    /// `self >= other`, false for NaN.
+    fn ge(self, other: Self) -> Self::Mask;
+    /// `self < other`, false for NaN.
+    #[inline(always)]
+    fn lt(self, other: Self) -> Self::Mask {
+        other.gt(self)
+    }
+    /// `self <= other`, false for NaN.
+    #[inline(always)]
+    fn le(self, other: Self) -> Self::Mask {
+        other.ge(self)
+    }
+    /// `self == other`, false for NaN. (Named apart from `PartialEq::eq`.)
+    fn equals(self, other: Self) -> Self::Mask;
+    /// Whether a lane is NaN.
+    #[inline(always)]
+    fn is_nan(self) -> Self::Mask {
+        !self.equals(self)
+    }
+    /// `mask ? a : b` in each lane.
+    fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
+
+    /// The bits.
+    fn to_bits(self) -> Self::Int;
+    /// From bits.
+    fn from_bits(bits: Self::Int) -> Self;
+    /// The magnitude of `self` with the sign bit of `sign`.
+    #[inline(always)]
+    fn copysign(self, sign: Self) -> Self {
+        let signs = sign.lit(-0.0).to_bits();
+        Self::from_bits(self.abs().to_bits() | (sign.to_bits() & signs))
+    }
+    /// Replaces the lanes of `self` set in `mask` by `f` of the lane of `x`: the way out for rare arguments.
+    #[inline(always)]
+    fn patch(self, mask: Self::Mask, x: Self, f: fn(Self::Elem) -> Self::Elem) -> Self {
+        if !mask.any() {
+            return self;
+        }
+        let chosen = Self::select(mask, x.lit(1.0), x.lit(0.0));
+        let mut marks = [Self::Elem::default(); MAX_LANES];
+        let mut values = [Self::Elem::default(); MAX_LANES];
+        let mut args = [Self::Elem::default(); MAX_LANES];
+        // SAFETY: the arrays hold the lanes of the widest vector.
+        unsafe {
+            chosen.store(marks.as_mut_ptr());
+            self.store(values.as_mut_ptr());
+            x.store(args.as_mut_ptr());
+        }
+        for lane in 0..Self::LANES {
+            if marks[lane] != Self::Elem::default() {
+                values[lane] = f(args[lane]);
+            }
+        }
+        // SAFETY: as above.
+        unsafe { Self::load(self.token(), values.as_ptr()) }
+    }
+}
+
+/// A vector of unsigned integers, as wide as the floats whose bits they are. Arithmetic wraps.
+pub trait IntVec:
+    Copy
+    + 'static
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + BitAnd<Output = Self>
+    + BitOr<Output = Self>
+    + BitXor<Output = Self>
+{
+    /// The level's token.
+    type Token: Simd;
+    /// What comparisons give.
+    type Mask: Mask;
+    /// All lanes `value`, truncated to the lane.
+    fn splat(token: Self::Token, value: u64) -> Self;
+    /// The token: a vector exists only where one did.
+    #[inline(always)]
+    fn token(self) -> Self::Token {
+        // SAFETY: every constructor of a vector takes the token, or another vector.
+        unsafe { Self::Token::new_unchecked() }
+    }
+    /// All lanes the constant `value`, truncated to the lane.
+    #[inline(always)]
+    fn lit(self, value: u64) -> Self {
+        Self::splat(self.token(), value)
+    }
+    /// Shifted left by `n` bits, fewer than the lane has.
+    fn shl(self, n: u32) -> Self;
+    /// Shifted right by `n` bits, fewer than the lane has; zeros come in.
+    fn shr(self, n: u32) -> Self;
+    /// Equal lanes.
+    fn equals(self, other: Self) -> Self::Mask;
+    /// Greater lanes, read as signed integers.
+    fn gt(self, other: Self) -> Self::Mask;
+    /// `mask ? a : b` in each lane.
+    fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
+}
+
+/// What 32-bit words alone do: wide products, and 16-bit memory.
+pub trait WordVec: IntVec {
+    /// The number of lanes.
+    const LANES: usize;
+    /// The high and the low half of each lane's 64-bit product.
+    fn mul_wide(self, other: Self) -> (Self, Self);
+    /// Each lane as a signed integer, converted to `f32`.
+    fn to_f32(self) -> <Self::Token as Simd>::F32;
+    /// Reads `LANES` words.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load(token: Self::Token, ptr: *const u32) -> Self;
+    /// Writes `LANES` words.
+    ///
+    /// # Safety
+    /// They are writable.
+    unsafe fn store(self, ptr: *mut u32);
+    /// Reads `LANES` half-words, zero-extended.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load_u16(token: Self::Token, ptr: *const u16) -> Self;
+    /// Reads `n <= LANES` half-words and nothing beyond them; the other lanes are zero.
+    ///
+    /// # Safety
+    /// `n` half-words are readable.
+    #[inline(always)]
+    unsafe fn load_u16_first(token: Self::Token, ptr: *const u16, n: usize) -> Self {
+        let mut spill = [0u16; MAX_LANES];
+        // SAFETY: the caller's promise; the array holds the widest vector.
+        unsafe {
+            std::ptr::copy_nonoverlapping(ptr, spill.as_mut_ptr(), n);
+            Self::load_u16(token, spill.as_ptr())
+        }
+    }
+    /// Writes the low half of `LANES` lanes.
+    ///
+    /// # Safety
+    /// `LANES` half-words are writable.
+    unsafe fn store_u16(self, ptr: *mut u16);
+    /// Writes the low half of `n <= LANES` lanes and nothing beyond them.
+    ///
+    /// # Safety
+    /// `n` half-words are writable.
+    #[inline(always)]
+    unsafe fn store_u16_first(self, ptr: *mut u16, n: usize) {
+        let mut spill = [0u16; MAX_LANES];
+        // SAFETY: the caller's promise; the array holds the widest vector.
+        unsafe {
+            self.store_u16(spill.as_mut_ptr());
+            std::ptr::copy_nonoverlapping(spill.as_ptr(), ptr, n);
+        }
+    }
+}
