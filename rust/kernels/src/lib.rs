@@ -6,6 +6,7 @@ pub mod elem;
 pub mod index;
 mod nest;
 pub mod operand;
+pub mod optim;
 pub mod pool;
 pub mod simd;
 

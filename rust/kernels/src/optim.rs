@@ -1,0 +1,276 @@
+//! Optimizer steps, fused: one pass over all parameters and their state.
+//!
+//! The formulas and their order are torch's. All tensors are contiguous; `step` counts the steps taken so far and
+//! is advanced here.
+use crate::operand::Shared;
+use crate::pool;
+use crate::simd::{self, Float, FloatVec, Kernel, Simd};
+use std::ops::Range;
+
+/// What stays the same for all parameters of an SGD step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SgdHyper {
+    /// Learning rate.
+    pub lr: f64,
+    /// Zero: no momentum, and no buffer.
+    pub momentum: f64,
+    /// How much of a new gradient the buffer leaves out.
+    pub dampening: f64,
+    /// L2 penalty.
+    pub weight_decay: f64,
+    /// Looks ahead along the buffer.
+    pub nesterov: bool,
+    /// Climbs instead of descending.
+    pub maximize: bool,
+}
+
+/// One parameter of an SGD step.
+#[derive(Clone, Copy, Debug)]
+pub struct SgdParam<T> {
+    /// The number of elements.
+    pub n: usize,
+    /// The parameter.
+    pub param: *mut T,
+    /// Its gradient.
+    pub grad: *const T,
+    /// The momentum buffer; not touched when momentum is zero. What it holds before the first step does not matter.
+    pub buffer: *mut T,
+    /// Steps taken so far.
+    pub step: *mut f32,
+}
+
+/// What stays the same for all parameters of a step of Adam (Kingma and Ba, 2015) or AdamW (Loshchilov and Hutter, 2019).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamHyper {
+    /// Learning rate.
+    pub lr: f64,
+    /// Decay of the mean of gradients.
+    pub beta1: f64,
+    /// Decay of the mean of their squares.
+    pub beta2: f64,
+    /// Added to the denominator.
+    pub eps: f64,
+    /// L2 penalty, or decay where `decoupled`.
+    pub weight_decay: f64,
+    /// AdamW: weights decay by themselves, not through the gradient.
+    pub decoupled: bool,
+    /// Climbs instead of descending.
+    pub maximize: bool,
+}
+
+/// One parameter of an Adam step.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamParam<T> {
+    /// The number of elements.
+    pub n: usize,
+    /// The parameter.
+    pub param: *mut T,
+    /// Its gradient.
+    pub grad: *const T,
+    /// The mean of gradients.
+    pub mean: *mut T,
+    /// The mean of their squares.
+    pub square: *mut T,
+    /// Steps taken so far.
+    pub step: *mut f32,
+}
+
+/// One SGD step on all `params`.
+///
+/// # Safety
+/// Every pointer is valid for `n` elements (`step` for one) and no two of them overlap.
+pub unsafe fn sgd<T: Float>(params: &[SgdParam<T>], hyper: &SgdHyper) {
+    // SAFETY: promised by the caller.
+    unsafe { step(params, hyper) }
+}
+
+/// One Adam or AdamW step on all `params`.
+///
+/// # Safety
+/// Every pointer is valid for `n` elements (`step` for one) and no two of them overlap.
+pub unsafe fn adam<T: Float>(params: &[AdamParam<T>], hyper: &AdamHyper) {
+    // SAFETY: promised by the caller.
+    unsafe { step(params, hyper) }
+}
+
+/// Below so many elements by each, a second thread costs more than it brings.
+const GRAIN: usize = 16 << 10;
+
+/// A parameter with its state, and the rule that moves it.
+trait Param: Copy {
+    type Hyper: Sync;
+    fn len(&self) -> usize;
+    fn step(&self) -> *mut f32;
+    /// Moves the elements of `range`.
+    ///
+    /// # Safety
+    /// The pointers are valid as [`sgd`] and [`adam`] ask, and nobody else touches the range.
+    unsafe fn advance<S: Simd>(&self, simd: S, range: Range<usize>, hyper: &Self::Hyper);
+}
+
+/// # Safety
+/// As for [`sgd`].
+unsafe fn step<P: Param>(params: &[P], hyper: &P::Hyper) {
+    let level = simd::level();
+    let total = params.iter().map(P::len).sum();
+    let shared = Shared(&raw const *params);
+    // One range over all parameters, laid end to end in thought.
+    pool::chunks(total, GRAIN, |range| {
+        // SAFETY: the slice outlives the region; the level is supported; ranges do not overlap.
+        unsafe { simd::dispatch_unchecked(level, Stretch { params: &*shared.get(), range, hyper }) }
+    });
+    for param in params {
+        // SAFETY: promised by the caller. All tasks are done.
+        unsafe { *param.step() += 1.0 };
+    }
+}
+
+struct Stretch<'a, P: Param> {
+    params: &'a [P],
+    range: Range<usize>,
+    hyper: &'a P::Hyper,
+}
+
+impl<P: Param> Kernel for Stretch<'_, P> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let mut first = 0;
+        for param in self.params {
+            let end = first + param.len();
+            let (from, to) = (self.range.start.max(first), self.range.end.min(end));
+            if from < to {
+                // SAFETY: a part of this task's own range.
+                unsafe { param.advance(simd, from - first..to - first, self.hyper) };
+            }
+            first = end;
+        }
+    }
+}
+
+impl<T: Float> Param for SgdParam<T> {
+    type Hyper = SgdHyper;
+
+    fn len(&self) -> usize {
+        self.n
+    }
+
+    fn step(&self) -> *mut f32 {
+        self.step
+    }
+
+    #[inline(always)]
+    unsafe fn advance<S: Simd>(&self, simd: S, range: Range<usize>, hyper: &SgdHyper) {
+        let all = |value: f64| T::Vec::<S>::splat(simd, T::from_f64(value));
+        let decay = all(hyper.weight_decay);
+        let sign = all(if hyper.maximize { -1.0 } else { 1.0 });
+        let (momentum, fresh) = (all(hyper.momentum), all(1.0 - hyper.dampening));
+        let down = all(-hyper.lr);
+        // SAFETY: promised by the caller.
+        let is_first = unsafe { *self.step } == 0.0;
+        let lanes = T::Vec::<S>::LANES;
+        for i in range.clone().step_by(lanes) {
+            let n = lanes.min(range.end - i);
+            // SAFETY: `n` elements from `i` are inside the range.
+            unsafe {
+                let p = load(simd, self.param.add(i), n);
+                let mut g = sign * load(simd, self.grad.add(i), n);
+                if hyper.weight_decay != 0.0 {
+                    g = decay.mul_add(p, g);
+                }
+                if hyper.momentum != 0.0 {
+                    let buffer = self.buffer.add(i);
+                    let b = if is_first { g } else { momentum.mul_add(load(simd, buffer, n), fresh * g) };
+                    store(b, buffer, n);
+                    g = if hyper.nesterov { momentum.mul_add(b, g) } else { b };
+                }
+                store(down.mul_add(g, p), self.param.add(i), n);
+            }
+        }
+    }
+}
+
+impl<T: Float> Param for AdamParam<T> {
+    type Hyper = AdamHyper;
+
+    fn len(&self) -> usize {
+        self.n
+    }
+
+    fn step(&self) -> *mut f32 {
+        self.step
+    }
+
+    #[inline(always)]
+    unsafe fn advance<S: Simd>(&self, simd: S, range: Range<usize>, hyper: &AdamHyper) {
+        // SAFETY: promised by the caller.
+        let steps = unsafe { *self.step } as u64 + 1;
+        let all = |value: f64| T::Vec::<S>::splat(simd, T::from_f64(value));
+        let decay = all(hyper.weight_decay);
+        let shrink = all(1.0 - hyper.lr * hyper.weight_decay);
+        let sign = all(if hyper.maximize { -1.0 } else { 1.0 });
+        // The mean moves towards the gradient from the nearer end, as torch's `lerp` does.
+        let (near, weight) = (1.0 - hyper.beta1 < 0.5, all(1.0 - hyper.beta1));
+        let beta1 = all(hyper.beta1);
+        let (beta2, fresh) = (all(hyper.beta2), all(1.0 - hyper.beta2));
+        let down = all(-hyper.lr / (1.0 - power(hyper.beta1, steps)));
+        let scale = all(1.0 / (1.0 - power(hyper.beta2, steps)).sqrt());
+        let eps = all(hyper.eps);
+        let lanes = T::Vec::<S>::LANES;
+        for i in range.clone().step_by(lanes) {
+            let n = lanes.min(range.end - i);
+            // SAFETY: `n` elements from `i` are inside the range.
+            unsafe {
+                let mut p = load(simd, self.param.add(i), n);
+                let mut g = sign * load(simd, self.grad.add(i), n);
+                if hyper.weight_decay != 0.0 {
+                    if hyper.decoupled {
+                        p = p * shrink;
+                    } else {
+                        g = decay.mul_add(p, g);
+                    }
+                }
+                let m = load(simd, self.mean.add(i), n);
+                let m = if near { weight.mul_add(g - m, m) } else { beta1.neg_mul_add(g - m, g) };
+                let v = load(simd, self.square.add(i), n);
+                let v = (fresh * g).mul_add(g, beta2 * v);
+                store(m, self.mean.add(i), n);
+                store(v, self.square.add(i), n);
+                let denominator = v.sqrt().mul_add(scale, eps);
+                store(p + down * m / denominator, self.param.add(i), n);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `n` elements are readable, `n` at most the number of lanes.
+#[inline(always)]
+unsafe fn load<V: FloatVec>(simd: V::Token, ptr: *const V::Elem, n: usize) -> V {
+    // SAFETY: promised by the caller.
+    unsafe { if n == V::LANES { V::load(simd, ptr) } else { V::load_first(simd, ptr, n) } }
+}
+
+/// # Safety
+/// `n` elements are writable, `n` at most the number of lanes.
+#[inline(always)]
+unsafe fn store<V: FloatVec>(value: V, ptr: *mut V::Elem, n: usize) {
+    // SAFETY: promised by the caller.
+    unsafe { if n == V::LANES { value.store(ptr) } else { value.store_first(ptr, n) } }
+}
+
+/// `base` to the `n`, by squaring: unlike the C library's `pow`, the same on every platform.
+fn power(mut base: f64, mut n: u64) -> f64 {
+    let mut result = 1.0;
+    while n > 0 {
+        if n & 1 == 1 {
+            result *= base;
+        }
+        base *= base;
+        n >>= 1;
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests;
