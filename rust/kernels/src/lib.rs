@@ -3,6 +3,7 @@
 pub mod copy;
 pub mod dims;
 pub mod elem;
+pub mod gemm;
 pub mod index;
 mod nest;
 pub mod operand;

@@ -1,0 +1,73 @@
+//! How products are cut: a table, and the rules that read it. Nothing here changes a result.
+use super::GemmElem;
+use crate::simd::{FloatVec, Level, Simd};
+use std::marker::PhantomData;
+
+/// Vectors a tile is wide.
+pub(super) const VECTORS: usize = 2;
+
+/// The most rows a tile has at any level.
+pub(super) const MAX_ROWS: usize = 12;
+
+/// Rows of the largest tile: as many as leave a register for each vector of `b` and one to broadcast to.
+const fn tile_rows(level: Level) -> usize {
+    match level {
+        Level::Avx512 => 12, // 24 of 32 registers
+        Level::Neon => 8,    // 16 of 32: enough to cover the latency of two pipes
+        Level::Avx2 => 6,    // 12 of 16
+        Level::Portable => 4,
+    }
+}
+
+/// The shape of tiles of `T` at a level.
+pub(super) struct Tile<S, T>(PhantomData<(S, T)>);
+
+impl<S: Simd, T: GemmElem> Tile<S, T> {
+    /// The most rows.
+    pub const ROWS: usize = tile_rows(S::LEVEL);
+    /// Columns.
+    pub const COLUMNS: usize = VECTORS * T::Vec::<S>::LANES;
+}
+
+/// The widest panel of any level: scratch is asked for before the level counts.
+const MAX_COLUMNS: usize = 32;
+
+/// Bytes of packed `b` that a core works through again and again: some of what its level-two cache holds.
+const B_BLOCK_BYTES: usize = 640 << 10;
+
+/// Columns of `b` packed at a time, to bound the scratch.
+pub(super) const B_COLUMNS: usize = 4096;
+
+/// Below so many multiply-adds by each, a second thread costs more than it brings.
+pub(super) const GRAIN: usize = 96 << 10;
+
+/// The most bytes of packed `b` that a task keeps on its own stack.
+pub(super) const STACK_BYTES: usize = 64 << 10;
+
+/// The length of the blocks `k` is cut into: a function of `k` and the dtype alone.
+pub(super) fn k_block<T: GemmElem>(k: usize) -> usize {
+    if k <= T::K_BLOCK {
+        return k;
+    }
+    k.div_ceil(k.div_ceil(T::K_BLOCK)).next_multiple_of(8)
+}
+
+/// The bytes that packing `b` may take.
+pub(super) fn packed_bytes<T: GemmElem>(n: usize, k: usize) -> usize {
+    let columns = n.next_multiple_of(MAX_COLUMNS).min(B_COLUMNS);
+    let elements = columns.saturating_mul(k_block::<T>(k));
+    // Room to align it to a cache line.
+    elements.saturating_mul(size_of::<T>()).saturating_add(64)
+}
+
+/// The height of tiles that cover `m` rows most evenly.
+pub(super) fn even_rows(m: usize, most: usize) -> usize {
+    m.div_ceil(m.div_ceil(most))
+}
+
+/// Columns of `b` whose block, `k` long, stays in a core's cache; a multiple of `panel`.
+pub(super) fn block_columns<T>(n: usize, k: usize, panel: usize) -> usize {
+    let most = (B_BLOCK_BYTES / size_of::<T>() / k.max(1) / panel).max(1);
+    let panels = n.div_ceil(panel);
+    panels.div_ceil(panels.div_ceil(most)) * panel
+}

@@ -1,0 +1,403 @@
+//! The loops around the tiles: what is packed, what is shared out, in which order.
+use super::blocking::{
+    self, B_COLUMNS, GRAIN, MAX_ROWS, STACK_BYTES, Tile, block_columns, even_rows, k_block,
+};
+use super::epilogue::Finish;
+use super::pack::{PackPanel, PackRows};
+use super::tile::{self, Strip};
+use super::{Activation, Gemm, GemmElem};
+use crate::operand::Shared;
+use crate::pool;
+use crate::simd::{self, Kernel, Level, Simd};
+use std::mem::MaybeUninit;
+
+/// A product whose result has its columns closer than its rows.
+#[derive(Clone, Copy)]
+pub(super) struct Product<T> {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub a: Shared<*const T>,
+    a_rs: isize,
+    a_cs: isize,
+    pub b: Shared<*const T>,
+    b_rs: isize,
+    b_cs: isize,
+    pub c: Shared<*mut T>,
+    c_rs: isize,
+    c_cs: isize,
+    alpha: T,
+    beta: T,
+    bias: Shared<*const T>,
+    bias_rs: isize,
+    bias_cs: isize,
+    activation: Activation,
+    /// This is `bᵀ aᵀ` for the caller's `a b`.
+    pub is_transposed: bool,
+}
+
+impl<T: GemmElem> Product<T> {
+    pub fn new(p: &Gemm<T>) -> Self {
+        let (bias, bias_cs) = p.bias.unwrap_or((std::ptr::null(), 0));
+        let product = Self {
+            m: p.m,
+            n: p.n,
+            k: p.k,
+            a: Shared(p.a),
+            a_rs: p.a_rs,
+            a_cs: p.a_cs,
+            b: Shared(p.b),
+            b_rs: p.b_rs,
+            b_cs: p.b_cs,
+            c: Shared(p.c),
+            c_rs: p.c_rs,
+            c_cs: p.c_cs,
+            alpha: p.alpha,
+            beta: p.beta,
+            bias: Shared(bias),
+            bias_rs: 0,
+            bias_cs,
+            activation: p.activation,
+            is_transposed: false,
+        };
+        // One column has no step between columns; so it may be taken for a row.
+        let columns_are_close = p.c_cs == 1 || (p.n == 1 && p.c_rs != 1);
+        if !columns_are_close && p.c_rs == 1 { product.transposed() } else { product }.settled()
+    }
+
+    fn transposed(self) -> Self {
+        Self {
+            m: self.n,
+            n: self.m,
+            a: self.b,
+            a_rs: self.b_cs,
+            a_cs: self.b_rs,
+            b: self.a,
+            b_rs: self.a_cs,
+            b_cs: self.a_rs,
+            c_rs: self.c_cs,
+            c_cs: self.c_rs,
+            bias_rs: self.bias_cs,
+            bias_cs: self.bias_rs,
+            is_transposed: true,
+            ..self
+        }
+    }
+
+    /// Steps along a dimension of one element are never taken: they may as well be 1.
+    fn settled(mut self) -> Self {
+        if self.n == 1 {
+            (self.b_cs, self.c_cs) = (1, 1);
+        }
+        if self.k == 1 {
+            (self.a_cs, self.b_rs) = (1, self.b_rs.max(1));
+        }
+        self
+    }
+
+    /// The same product that many elements further on.
+    pub fn shifted(&self, [a, b, c]: [isize; 3]) -> Self {
+        Self {
+            // Wrapping, since only the caller's promise keeps the offsets inside.
+            a: Shared(self.a.get().wrapping_offset(a)),
+            b: Shared(self.b.get().wrapping_offset(b)),
+            c: Shared(self.c.get().wrapping_offset(c)),
+            ..*self
+        }
+    }
+
+    /// Multiply-adds.
+    pub fn work(&self) -> usize {
+        (self.m * self.n).saturating_mul(self.k.max(1))
+    }
+
+    /// The epilogue of a block of `k`.
+    fn finish(&self, is_first: bool, is_last: bool) -> Finish<T> {
+        let zero = T::default();
+        Finish {
+            alpha: self.alpha,
+            beta: if is_first { self.beta } else { T::from_f64(1.0) },
+            reads_c: !is_first || self.beta != zero,
+            bias: if is_last { self.bias.get() } else { std::ptr::null() },
+            bias_rs: self.bias_rs,
+            bias_cs: self.bias_cs,
+            activation: if is_last { self.activation } else { Activation::None },
+        }
+    }
+}
+
+/// Whether a product is done by one thread without scratch.
+pub(super) fn is_small<T: GemmElem>(p: &Product<T>) -> bool {
+    p.work() < 4 * GRAIN && blocking::packed_bytes::<T>(p.n, p.k) <= STACK_BYTES
+}
+
+/// Computes a product.
+///
+/// # Safety
+/// The matrices must be valid and `c` not overlap the others; the machine supports `level`; `scratch` holds what
+/// `workspace` says, unless the product [is small](is_small).
+pub(super) unsafe fn run<T: GemmElem>(level: Level, product: &Product<T>, scratch: *mut u8, may_share: bool) {
+    // SAFETY: promised by the caller.
+    unsafe { simd::dispatch_unchecked(level, Driver { product, scratch, may_share }) }
+}
+
+struct Driver<'a, T> {
+    product: &'a Product<T>,
+    scratch: *mut u8,
+    may_share: bool,
+}
+
+impl<T: GemmElem> Kernel for Driver<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let p = self.product;
+        let pack = Packing::new::<S, T>(p);
+        if !pack.b {
+            return self.blocks(simd, pack, std::ptr::null_mut());
+        }
+        if is_small(p) {
+            return self.on_stack(simd, pack);
+        }
+        let aligned = self.scratch.wrapping_add(self.scratch.align_offset(64));
+        self.blocks(simd, pack, aligned.cast());
+    }
+}
+
+/// What is packed.
+#[derive(Clone, Copy)]
+struct Packing {
+    a: bool,
+    b: bool,
+}
+
+impl Packing {
+    fn new<S: Simd, T: GemmElem>(p: &Product<T>) -> Self {
+        let (rows, columns) = (Tile::<S, T>::ROWS, Tile::<S, T>::COLUMNS);
+        let is_wide = p.k * p.n * size_of::<T>() > 48 << 10;
+        let a_is_strided = p.a_rs != 1 && p.a_cs != 1;
+        let a_is_long = p.k * p.m * size_of::<T>() > 32 << 10;
+        Self {
+            a: a_is_strided || (a_is_long && p.n > 3 * columns),
+            b: p.b_cs != 1 || (is_wide && p.m > 2 * rows),
+        }
+    }
+}
+
+#[repr(align(64))]
+struct Aligned<T>(MaybeUninit<T>);
+
+impl<T: GemmElem> Driver<'_, T> {
+    /// With room for packed `b` on this thread's stack. Not inlined: others need not make that room.
+    #[inline(never)]
+    fn on_stack<S: Simd>(self, simd: S, pack: Packing) {
+        let mut room = Aligned(MaybeUninit::<[u8; STACK_BYTES]>::uninit());
+        self.blocks(simd, pack, room.0.as_mut_ptr().cast());
+    }
+
+    /// Block by block of `k`, some columns at a time.
+    #[inline(always)]
+    fn blocks<S: Simd>(&self, simd: S, pack: Packing, packed: *mut T) {
+        let p = self.product;
+        let k_step = k_block::<T>(p.k);
+        let n_step = if pack.b { B_COLUMNS } else { p.n };
+        let mut column = 0;
+        while column < p.n {
+            let n = n_step.min(p.n - column);
+            let mut k_done = 0;
+            // Once round even where `k` is zero: `c` is scaled, bias and activation are due.
+            loop {
+                let k = k_step.min(p.k - k_done);
+                let is_last = k_done + k == p.k;
+                let block = Block {
+                    p,
+                    pack,
+                    column,
+                    n,
+                    k_done,
+                    k,
+                    packed: Shared(packed),
+                    finish: p.finish(k_done == 0, is_last),
+                };
+                // SAFETY: the matrices are valid, and the packed block fits the room.
+                unsafe { block.compute(simd, self.may_share) };
+                k_done += k;
+                if is_last {
+                    break;
+                }
+            }
+            column += n;
+        }
+    }
+}
+
+/// Some columns of the product for one block of `k`.
+struct Block<'a, T> {
+    p: &'a Product<T>,
+    pack: Packing,
+    column: usize,
+    n: usize,
+    k_done: usize,
+    k: usize,
+    packed: Shared<*mut T>,
+    finish: Finish<T>,
+}
+
+// SAFETY: a block is read only; its pointers are used by tasks on disjoint parts of `c`.
+unsafe impl<T: Sync> Sync for Block<'_, T> {}
+
+impl<T: GemmElem> Block<'_, T> {
+    /// # Safety
+    /// The matrices are valid, and `packed` has room where `b` is packed.
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(&self, simd: S, may_share: bool) {
+        let (rows, panel) = (Tile::<S, T>::ROWS, Tile::<S, T>::COLUMNS);
+        let work = self.p.m * self.n * self.k.max(1);
+        let shares = may_share && work >= 2 * GRAIN && pool::num_threads() > 1;
+        let wide = block_columns::<T>(self.n, self.k, panel);
+        let high = even_rows(self.p.m, rows);
+        if !shares {
+            if self.pack.b {
+                // SAFETY: promised by the caller.
+                (0..self.n.div_ceil(panel)).for_each(|i| unsafe { self.pack_panel(simd, i) });
+            }
+            for column in (0..self.n).step_by(wide) {
+                let n = wide.min(self.n - column);
+                // SAFETY: promised by the caller.
+                unsafe { self.part(simd, high, (0, self.p.m), (column, n)) };
+            }
+            return;
+        }
+        if self.pack.b {
+            let grain = (8 << 10) / (self.k.max(1) * panel) + 1;
+            pool::chunks(self.n.div_ceil(panel), grain, |range| {
+                // SAFETY: promised by the caller; each panel has its own room.
+                range.for_each(|i| unsafe { self.pack_panel(simd, i) });
+            });
+        }
+        // SAFETY: promised by the caller.
+        unsafe { self.share(simd, high, wide) }
+    }
+
+    /// Shares the block out: parts wide enough to use a block of `b` well, and high enough to be worth a claim.
+    unsafe fn share<S: Simd>(&self, simd: S, high: usize, wide: usize) {
+        let panel = Tile::<S, T>::COLUMNS;
+        let wanted = 4 * pool::num_threads();
+        let row_tiles = self.p.m.div_ceil(high);
+        // Few rows: narrower parts make up for them.
+        let columns_wanted = wanted.div_ceil(row_tiles);
+        let wide = wide.min(self.n.div_ceil(columns_wanted).next_multiple_of(panel));
+        let across = self.n.div_ceil(wide);
+        let most_down = (self.p.m * wide * self.k.max(1) / (GRAIN / 2)).max(1);
+        let down = wanted.div_ceil(across).min(row_tiles).min(most_down);
+        let tiles_down = row_tiles.div_ceil(down);
+        let down = row_tiles.div_ceil(tiles_down);
+        pool::run(across * down, &|i| {
+            // Neighbouring tasks use the same columns of `b`.
+            let (column, row) = (i / down * wide, i % down * tiles_down * high);
+            let m = (tiles_down * high).min(self.p.m - row);
+            // SAFETY: promised by the caller; parts do not overlap.
+            unsafe { self.part(simd, high, (row, m), (column, wide.min(self.n - column))) }
+        });
+    }
+
+    unsafe fn pack_panel<S: Simd>(&self, simd: S, i: usize) {
+        let p = self.p;
+        let panel = Tile::<S, T>::COLUMNS;
+        let first = i * panel;
+        let at = self.k_done as isize * p.b_rs + (self.column + first) as isize * p.b_cs;
+        // SAFETY: promised by the caller.
+        let (b, to) = unsafe { (p.b.get().offset(at), self.packed.get().add(first * self.k)) };
+        let n = panel.min(self.n - first);
+        simd.vectorize(PackPanel { n, k: self.k, b, b_rs: p.b_rs, b_cs: p.b_cs, to });
+    }
+
+    /// Some rows and columns of the block (columns a multiple of a panel from its first).
+    ///
+    /// # Safety
+    /// They are inside, and nobody else writes there.
+    #[inline(always)]
+    unsafe fn part<S: Simd>(&self, simd: S, high: usize, rows: (usize, usize), columns: (usize, usize)) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            if self.pack.a {
+                self.part_packing(simd, high, rows, columns);
+            } else {
+                self.strips(simd, high, rows, columns, None);
+            }
+        }
+    }
+
+    /// With room for packed rows of `a` on the stack.
+    #[inline(never)]
+    unsafe fn part_packing<S: Simd>(
+        &self,
+        simd: S,
+        high: usize,
+        rows: (usize, usize),
+        columns: (usize, usize),
+    ) {
+        // As many bytes for one dtype as for the other.
+        let mut room = Aligned(MaybeUninit::<[f32; MAX_ROWS * <f32 as GemmElem>::K_BLOCK + 16]>::uninit());
+        const { assert!(T::K_BLOCK * size_of::<T>() <= <f32 as GemmElem>::K_BLOCK * size_of::<f32>()) };
+        // SAFETY: promised by the caller.
+        unsafe { self.strips(simd, high, rows, columns, Some(room.0.as_mut_ptr().cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn strips<S: Simd>(
+        &self,
+        simd: S,
+        high: usize,
+        (first_row, m): (usize, usize),
+        (first_column, n): (usize, usize),
+        packed_a: Option<*mut T>,
+    ) {
+        let p = self.p;
+        let column = self.column + first_column;
+        // SAFETY: promised by the caller.
+        unsafe {
+            let (b, b_rs, b_panel) = if self.pack.b {
+                let panel = Tile::<S, T>::COLUMNS as isize;
+                (self.packed.get().add(first_column * self.k).cast_const(), panel, panel * self.k as isize)
+            } else {
+                let at = self.k_done as isize * p.b_rs + column as isize * p.b_cs;
+                (p.b.get().offset(at), p.b_rs, Tile::<S, T>::COLUMNS as isize)
+            };
+            let is_plain = self.finish.is_plain() && p.c_cs == 1;
+            let mut row = first_row;
+            while row < first_row + m {
+                let high = high.min(first_row + m - row);
+                let a = p.a.get().offset(row as isize * p.a_rs + self.k_done as isize * p.a_cs);
+                let (a, a_step, rows_are_close) = match packed_a {
+                    Some(to) => {
+                        let rows = PackRows { m: high, k: self.k, a, a_rs: p.a_rs, a_cs: p.a_cs, to };
+                        simd.vectorize(rows);
+                        (to.cast_const(), high as isize, true)
+                    }
+                    None if p.a_cs == 1 => (a, p.a_rs, false),
+                    None => (a, p.a_cs, true),
+                };
+                let strip = Strip {
+                    n,
+                    k: self.k,
+                    a,
+                    a_step,
+                    b,
+                    b_rs,
+                    b_panel,
+                    c: p.c.get().offset(row as isize * p.c_rs + column as isize * p.c_cs),
+                    c_rs: p.c_rs,
+                    c_cs: p.c_cs,
+                    row,
+                    column,
+                    finish: &self.finish,
+                    is_plain,
+                };
+                tile::run(simd, high, rows_are_close, &strip);
+                row += high;
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Matrix products: `c = activation(alpha * a b + beta * c + bias)`, any strides, batches.
+//!
+//! # The arithmetic of an element
+//!
+//! It depends on `k` and the dtype alone, so that every path below, every tile shape, SIMD level and number of threads
+//! gives the same bits, and a row of the result does not depend on the rows beside it:
+//!
+//! - `k` is cut into equal blocks of at most [`GemmElem::K_BLOCK`] (the last may be shorter);
+//! - in a block, products are added one by one, in order, each with one rounding (`fma`), starting from zero;
+//! - block by block, `c = fma(alpha, block, beta * c)` at the first (where `beta == 0`, `c` is not read) and
+//!   `c = fma(alpha, block, c)` at later ones;
+//! - then the bias is added and the activation applied.
+//!
+//! # The paths
+//!
+//! One loop nest serves all shapes. Columns of `c` lie across vector lanes, rows are broadcast. `b` is packed into panels
+//! where its columns are not neighbours or where enough rows use it again; a few rows of `a` at a time are packed where
+//! enough columns do. What is not packed is read in place, so a small product costs nothing but itself.
+mod blocking;
+mod driver;
+mod epilogue;
+mod pack;
+mod tile;
+
+use crate::MAX_RANK;
+use crate::nest::Nest;
+use crate::pool;
+use crate::simd::{self, Float};
+use driver::Product;
+
+/// A dtype that matrices may have.
+pub trait GemmElem: Float {
+    /// The longest run of products added up before the sum goes to `c`.
+    const K_BLOCK: usize;
+}
+
+impl GemmElem for f32 {
+    const K_BLOCK: usize = 512;
+}
+
+impl GemmElem for f64 {
+    const K_BLOCK: usize = 256;
+}
+
+/// What is done to each element last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// Nothing.
+    #[default]
+    None,
+    /// `max(x, 0)`; NaN stays.
+    Relu,
+}
+
+/// A product of an `m` by `k` and a `k` by `n` matrix. Strides are from row to row (`rs`) and from column to column
+/// (`cs`), in elements; those of `a` and `b` may be zero or negative, `c`'s elements lie apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Gemm<T> {
+    /// Rows of `a` and `c`.
+    pub m: usize,
+    /// Columns of `b` and `c`.
+    pub n: usize,
+    /// Columns of `a`, rows of `b`.
+    pub k: usize,
+    /// The left matrix.
+    pub a: *const T,
+    /// From row to row of `a`.
+    pub a_rs: isize,
+    /// From column to column of `a`.
+    pub a_cs: isize,
+    /// The right matrix.
+    pub b: *const T,
+    /// From row to row of `b`.
+    pub b_rs: isize,
+    /// From column to column of `b`.
+    pub b_cs: isize,
+    /// The result.
+    pub c: *mut T,
+    /// From row to row of `c`.
+    pub c_rs: isize,
+    /// From column to column of `c`.
+    pub c_cs: isize,
+    /// The factor of the product.
+    pub alpha: T,
+    /// The factor of what `c` held; 0 does not read it, so that it may be anything.
+    pub beta: T,
+    /// Added to each row: one value a column, and their stride.
+    pub bias: Option<(*const T, isize)>,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// Further dimensions, each with its step through the three matrices. The bias is the same for all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Batch<'a> {
+    /// The extents.
+    pub shape: &'a [usize],
+    /// The strides of `a`; zero repeats it.
+    pub a: &'a [isize],
+    /// The strides of `b`; zero repeats it.
+    pub b: &'a [isize],
+    /// The strides of `c`.
+    pub c: &'a [isize],
+}
+
+/// The bytes of scratch [`gemm`] needs for an `m` by `k` times `k` by `n` product, whatever the strides and the batch.
+pub fn workspace<T: GemmElem>(m: usize, n: usize, k: usize) -> usize {
+    // A result whose columns are its close dimension is computed transposed.
+    blocking::packed_bytes::<T>(n, k).max(blocking::packed_bytes::<T>(m, k))
+}
+
+/// Computes the product for each element of the batch.
+///
+/// # Safety
+/// The pointers must be valid for their shapes and strides, `c` must overlap nothing else, and `scratch` must hold
+/// [`workspace`] bytes, of any alignment.
+pub unsafe fn gemm<T: GemmElem>(problem: &Gemm<T>, batch: Batch, scratch: *mut u8) {
+    let level = simd::level();
+    let mut product = Product::new(problem);
+    if product.m == 0 || product.n == 0 {
+        return;
+    }
+    if batch.shape.is_empty() {
+        // SAFETY: as promised by the caller; `level` is supported.
+        return unsafe { driver::run(level, &product, scratch, true) };
+    }
+    debug_assert!(batch.shape.len() <= MAX_RANK);
+    let Some(mut nest) = Nest::ordered(batch.shape, [batch.a, batch.b, batch.c]) else { return };
+    nest.merge();
+    fold(&mut nest, &mut product, problem);
+    let count = nest.count();
+    if count > 1 && driver::is_small(&product) {
+        let grain = blocking::GRAIN.div_ceil(product.work());
+        pool::chunks(count, grain, |range| {
+            // SAFETY: as promised by the caller; small products use no scratch.
+            nest.each(range, |offsets| unsafe {
+                driver::run(level, &product.shifted(offsets), std::ptr::null_mut(), false)
+            });
+        });
+    } else {
+        // SAFETY: as promised by the caller.
+        nest.each(0..count, |offsets| unsafe {
+            driver::run(level, &product.shifted(offsets), scratch, true)
+        });
+    }
+}
+
+/// Makes rows of the innermost batch dimension where that changes nothing but the number of products:
+/// `b` is the same for all, and `a` and `c` go on where the last product ended.
+fn fold<T: GemmElem>(nest: &mut Nest<3>, product: &mut Product<T>, problem: &Gemm<T>) {
+    if nest.rank() == 0 || product.is_transposed {
+        return;
+    }
+    let inner = nest.rank() - 1;
+    let m = product.m as isize;
+    if nest.strides(inner) == [m * problem.a_rs, 0, m * problem.c_rs] {
+        let (extent, _) = nest.take(inner);
+        product.m *= extent;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,419 @@
+use super::*;
+use crate::simd::{Level, available, with_level};
+
+/// A matrix somewhere in a buffer of its own.
+#[derive(Clone)]
+struct Matrix<T> {
+    data: Vec<T>,
+    first: usize,
+    rs: isize,
+    cs: isize,
+}
+
+/// How a matrix lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Layout {
+    Rows,
+    Columns,
+    /// Row after row, with gaps between rows.
+    Padded,
+    /// Neither dimension close.
+    Strided,
+    /// Rows from the last to the first.
+    Reversed,
+    /// Every row the same; not for results.
+    Repeated,
+}
+
+const LAYOUTS: [Layout; 5] =
+    [Layout::Rows, Layout::Columns, Layout::Padded, Layout::Strided, Layout::Reversed];
+
+impl<T: GemmElem> Matrix<T> {
+    fn new(rows: usize, columns: usize, layout: Layout, value: impl Fn(usize, usize) -> f64) -> Self {
+        let (m, n) = (rows.max(1), columns.max(1));
+        let (first, rs, cs, len) = match layout {
+            Layout::Rows => (0, n as isize, 1, m * n),
+            Layout::Columns => (0, 1, m as isize, m * n),
+            Layout::Padded => (3, n as isize + 5, 1, 3 + m * (n + 5)),
+            Layout::Strided => (1, 3 * n as isize, 3, 1 + 3 * m * n),
+            Layout::Reversed => ((m - 1) * n, -(n as isize), 1, m * n),
+            Layout::Repeated => (0, 0, 1, n),
+        };
+        // What is between the elements must be neither used nor changed.
+        let mut matrix = Self { data: vec![T::from_f64(f64::NAN); len], first, rs, cs };
+        for i in 0..rows {
+            for j in 0..columns {
+                let at = matrix.at(i, j);
+                let i = if layout == Layout::Repeated { 0 } else { i };
+                matrix.data[at] = T::from_f64(value(i, j));
+            }
+        }
+        matrix
+    }
+
+    fn at(&self, i: usize, j: usize) -> usize {
+        (self.first as isize + i as isize * self.rs + j as isize * self.cs) as usize
+    }
+
+    fn get(&self, i: usize, j: usize) -> f64 {
+        self.data[self.at(i, j)].to_f64()
+    }
+
+    fn values(&self, rows: usize, columns: usize) -> Vec<f64> {
+        (0..rows * columns).map(|at| self.get(at / columns, at % columns)).collect()
+    }
+
+    /// Elements that belong to no place of a `rows` by `columns` matrix.
+    fn gaps(&self, rows: usize, columns: usize) -> usize {
+        let mut is_gap = vec![true; self.data.len()];
+        (0..rows * columns).for_each(|at| is_gap[self.at(at / columns, at % columns)] = false);
+        let untouched = |(x, gap): (&T, &bool)| *gap && x.to_f64().is_nan();
+        let total = is_gap.iter().filter(|&&gap| gap).count();
+        assert_eq!(
+            self.data.iter().zip(&is_gap).filter(|&p| untouched(p)).count(),
+            total,
+            "a gap was written"
+        );
+        total
+    }
+}
+
+fn noise(i: usize, j: usize) -> f64 {
+    ((i * 131 + j * 71 + 7) as f64 * 0.618).sin()
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    m: usize,
+    n: usize,
+    k: usize,
+    layouts: [Layout; 3],
+    alpha: f64,
+    beta: f64,
+    has_bias: bool,
+    activation: Activation,
+}
+
+impl Case {
+    fn plain(m: usize, n: usize, k: usize) -> Self {
+        Self {
+            m,
+            n,
+            k,
+            layouts: [Layout::Rows; 3],
+            alpha: 1.0,
+            beta: 0.0,
+            has_bias: false,
+            activation: Activation::None,
+        }
+    }
+
+    fn operands<T: GemmElem>(&self) -> [Matrix<T>; 4] {
+        let &Self { m, n, k, layouts: [a, b, c], .. } = self;
+        // With beta zero, what `c` held must not matter.
+        let old = |i, j| if self.beta == 0.0 { f64::NAN } else { noise(j, i + 5) };
+        [
+            Matrix::new(m, k, a, noise),
+            Matrix::new(k, n, b, |i, j| noise(i + 3, j)),
+            Matrix::new(m, n, c, old),
+            Matrix::new(1, n, Layout::Strided, |_, j| noise(j, 1)),
+        ]
+    }
+
+    fn run<T: GemmElem>(&self) -> Matrix<T> {
+        let [a, b, mut c, bias] = self.operands::<T>();
+        let &Self { m, n, k, .. } = self;
+        let problem = Gemm {
+            m,
+            n,
+            k,
+            a: &raw const a.data[a.first],
+            a_rs: a.rs,
+            a_cs: a.cs,
+            b: &raw const b.data[b.first],
+            b_rs: b.rs,
+            b_cs: b.cs,
+            c: &raw mut c.data[c.first],
+            c_rs: c.rs,
+            c_cs: c.cs,
+            alpha: T::from_f64(self.alpha),
+            beta: T::from_f64(self.beta),
+            bias: self.has_bias.then(|| (&raw const bias.data[bias.first], bias.cs)),
+            activation: self.activation,
+        };
+        let mut scratch = vec![0u8; workspace::<T>(m, n, k) + 1];
+        // SAFETY: the matrices are as large as said; the scratch is misaligned on purpose.
+        unsafe { gemm(&problem, Batch::default(), scratch.as_mut_ptr().add(1)) };
+        c.gaps(m, n);
+        c
+    }
+
+    fn exact<T: GemmElem>(&self) -> Vec<f64> {
+        let [a, b, c, bias] = self.operands::<T>();
+        let mut all = Vec::new();
+        for i in 0..self.m {
+            for j in 0..self.n {
+                let sum: f64 = (0..self.k).map(|p| a.get(i, p) * b.get(p, j)).sum();
+                let old = if self.beta == 0.0 { 0.0 } else { self.beta * c.get(i, j) };
+                let value = self.alpha * sum + old + if self.has_bias { bias.get(0, j) } else { 0.0 };
+                all.push(if self.activation == Activation::Relu { value.max(0.0) } else { value });
+            }
+        }
+        all
+    }
+
+    fn check<T: GemmElem>(&self) {
+        let (got, want) = (self.run::<T>().values(self.m, self.n), self.exact::<T>());
+        let eps = 0.5f64.powi(T::MANTISSA_BITS as i32);
+        let tolerance = eps * (2.0 + self.k as f64) * 2.0;
+        for (at, (got, want)) in got.iter().zip(&want).enumerate() {
+            let error = (got - want).abs();
+            assert!(error <= tolerance, "{self:?} at {:?}: {got} for {want}", (at / self.n, at % self.n));
+        }
+    }
+}
+
+const SIZES: &[(usize, usize, usize)] = &[
+    (0, 3, 2),
+    (3, 0, 2),
+    (3, 5, 0),
+    (1, 1, 1),
+    (1, 17, 9),
+    (17, 1, 9),
+    (5, 5, 1),
+    (2, 33, 5),
+    (16, 16, 16),
+    (13, 31, 33),
+    (25, 64, 7),
+    (32, 10, 64),
+    (40, 100, 37),
+    (101, 97, 103),
+    (7, 40, 1100),
+    (65, 130, 520),
+];
+
+/// Every level, one thread and several, both dtypes.
+fn everywhere(check: impl Fn()) {
+    for level in available() {
+        for threads in [1, 3] {
+            pool::set_num_threads(threads);
+            with_level(level, &check);
+        }
+    }
+}
+
+#[test]
+fn all_sizes_in_all_layouts() {
+    everywhere(|| {
+        for &(m, n, k) in SIZES {
+            for a in LAYOUTS.into_iter().chain([Layout::Repeated]) {
+                for b in LAYOUTS {
+                    let c = if a == b { Layout::Rows } else { Layout::Padded };
+                    let case = Case { layouts: [a, b, c], ..Case::plain(m, n, k) };
+                    case.check::<f32>();
+                    case.check::<f64>();
+                }
+            }
+            for c in LAYOUTS {
+                let layouts = [Layout::Rows, Layout::Rows, c];
+                Case { layouts, beta: 1.0, ..Case::plain(m, n, k) }.check::<f32>();
+                Case { layouts, beta: 0.5, alpha: -2.0, ..Case::plain(m, n, k) }.check::<f64>();
+            }
+        }
+    });
+}
+
+#[test]
+fn epilogues() {
+    everywhere(|| {
+        for &(m, n, k) in SIZES {
+            for c in LAYOUTS {
+                for beta in [0.0, 1.0, 0.5] {
+                    for activation in [Activation::None, Activation::Relu] {
+                        let layouts = [Layout::Rows, Layout::Columns, c];
+                        let case = Case { layouts, beta, has_bias: true, activation, ..Case::plain(m, n, k) };
+                        case.check::<f32>();
+                        Case { alpha: 0.25, ..case }.check::<f32>();
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn nan_survives_relu_and_products() {
+    let case = Case { activation: Activation::Relu, ..Case::plain(3, 20, 4) };
+    let [mut a, b, mut c, _] = case.operands::<f32>();
+    a.data[5] = f32::NAN;
+    let problem = Gemm {
+        m: 3,
+        n: 20,
+        k: 4,
+        a: a.data.as_ptr(),
+        a_rs: 4,
+        a_cs: 1,
+        b: b.data.as_ptr(),
+        b_rs: 20,
+        b_cs: 1,
+        c: c.data.as_mut_ptr(),
+        c_rs: 20,
+        c_cs: 1,
+        alpha: 1.0,
+        beta: 0.0,
+        bias: None,
+        activation: Activation::Relu,
+    };
+    let mut scratch = vec![0; workspace::<f32>(3, 20, 4)];
+    // SAFETY: the matrices are as large as said.
+    unsafe { gemm(&problem, Batch::default(), scratch.as_mut_ptr()) };
+    for (at, value) in c.data.iter().enumerate() {
+        assert_eq!(value.is_nan(), at / 20 == 1);
+    }
+}
+
+/// The bits of a result must not depend on anything but shape and dtype.
+#[test]
+fn the_same_bits_everywhere() {
+    fn check<T: GemmElem>(m: usize, n: usize, k: usize) {
+        let mut first: Option<Vec<f64>> = None;
+        for level in available().filter(|&level| level != Level::Portable) {
+            for threads in [1, 2, 3, 8] {
+                pool::set_num_threads(threads);
+                for (a, b, c) in [
+                    (Layout::Rows, Layout::Rows, Layout::Rows),
+                    (Layout::Rows, Layout::Columns, Layout::Columns),
+                    (Layout::Columns, Layout::Rows, Layout::Strided),
+                    (Layout::Strided, Layout::Strided, Layout::Padded),
+                ] {
+                    let case = Case { layouts: [a, b, c], ..Case::plain(m, n, k) };
+                    let values = with_level(level, || case.run::<T>()).values(m, n);
+                    assert!(
+                        *first.get_or_insert_with(|| values.clone()) == values,
+                        "{case:?} at {level} on {threads} threads"
+                    );
+                }
+            }
+        }
+        // A row does not know its neighbours.
+        let alone = Case::plain(1, n, k).run::<T>().values(1, n);
+        assert!(first.is_none_or(|whole| alone == whole[..n]), "the first row of {m} {n} {k} alone differs");
+    }
+    let sizes =
+        [(1, 300, 700), (300, 1, 700), (33, 65, 1300), (200, 150, 513), (12, 32, 5000), (260, 513, 129)];
+    for (m, n, k) in sizes {
+        check::<f32>(m, n, k);
+        check::<f64>(m, n, k);
+    }
+}
+
+/// The arithmetic the module promises, in plain Rust.
+#[test]
+fn bits_follow_the_promise() {
+    let (m, n, k) = (5, 40, 1100);
+    let case = Case { beta: 0.5, alpha: 3.0, ..Case::plain(m, n, k) };
+    let [a, b, c, _] = case.operands::<f32>();
+    let block = blocking::k_block::<f32>(k);
+    assert!(block < k && k.div_ceil(block) == 3);
+    for level in available().filter(|&level| level != Level::Portable) {
+        let got = with_level(level, || case.run::<f32>());
+        for i in 0..m {
+            for j in 0..n {
+                let mut value = 0.5 * c.data[c.at(i, j)];
+                for first in (0..k).step_by(block) {
+                    let sum = (first..k.min(first + block))
+                        .fold(0f32, |sum, p| a.data[a.at(i, p)].mul_add(b.data[b.at(p, j)], sum));
+                    value = 3f32.mul_add(sum, value);
+                }
+                assert_eq!(got.data[got.at(i, j)].to_bits(), value.to_bits(), "{level} at {i}, {j}");
+            }
+        }
+    }
+}
+
+#[test]
+fn batches() {
+    everywhere(|| {
+        for (m, n, k) in [(3, 5, 4), (16, 16, 16), (33, 70, 40), (130, 140, 150)] {
+            let (x, y) = (3, 4);
+            // Strides through a and b: all different; b shared; a shared along one; rows that fold.
+            let (ma, mb, mc) = (m * k, k * n, m * n);
+            for (sa, sb) in [
+                ([y * ma, ma], [y * mb, mb]),
+                ([y * ma, ma], [0, 0]),
+                ([ma, 0], [0, mb]),
+                ([0, 0], [y * mb, mb]),
+            ] {
+                let a: Vec<f32> = (0..x * y * ma).map(|i| noise(i, 1) as f32).collect();
+                let b: Vec<f32> = (0..x * y * mb).map(|i| noise(i, 2) as f32).collect();
+                let mut c = vec![f32::NAN; x * y * mc];
+                let mut scratch = vec![0u8; workspace::<f32>(m, n, k)];
+                let problem = Gemm {
+                    m,
+                    n,
+                    k,
+                    a: a.as_ptr(),
+                    a_rs: k as isize,
+                    a_cs: 1,
+                    b: b.as_ptr(),
+                    b_rs: 1,
+                    b_cs: k as isize,
+                    c: c.as_mut_ptr(),
+                    c_rs: n as isize,
+                    c_cs: 1,
+                    alpha: 1.0,
+                    beta: 0.0,
+                    bias: None,
+                    activation: Activation::None,
+                };
+                let [sa_i, sb_i] = [sa, sb].map(|s| s.map(|v| v as isize));
+                let batch =
+                    Batch { shape: &[x, y], a: &sa_i, b: &sb_i, c: &[(y * mc) as isize, mc as isize] };
+                // SAFETY: the buffers hold the whole batch.
+                unsafe { gemm(&problem, batch, scratch.as_mut_ptr()) };
+                for (at, &got) in c.iter().enumerate() {
+                    let (i, j, row, column) = (at / mc / y, at / mc % y, at % mc / n, at % n);
+                    let (a, b) = (&a[i * sa[0] + j * sa[1]..], &b[i * sb[0] + j * sb[1]..]);
+                    let want: f64 =
+                        (0..k).map(|p| f64::from(a[row * k + p]) * f64::from(b[column * k + p])).sum();
+                    assert!((f64::from(got) - want).abs() < 1e-4, "{m} {n} {k} at {i} {j} {row} {column}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn an_empty_batch_does_nothing() {
+    let problem = Gemm {
+        m: 2,
+        n: 2,
+        k: 2,
+        a: std::ptr::null(),
+        a_rs: 2,
+        a_cs: 1,
+        b: std::ptr::null(),
+        b_rs: 2,
+        b_cs: 1,
+        c: std::ptr::null_mut(),
+        c_rs: 2,
+        c_cs: 1,
+        alpha: 1f64,
+        beta: 0.0,
+        bias: None,
+        activation: Activation::None,
+    };
+    let batch = Batch { shape: &[3, 0], a: &[1, 1], b: &[1, 1], c: &[1, 1] };
+    // SAFETY: there is nothing to touch.
+    unsafe { gemm(&problem, batch, std::ptr::null_mut()) };
+}
+
+#[test]
+fn k_is_cut_by_its_length_alone() {
+    for k in [0, 1, 511, 512, 513, 1000, 1024, 1025, 5000, 100_003] {
+        let block = blocking::k_block::<f32>(k);
+        assert!(block <= f32::K_BLOCK && (k == 0) == (block == 0));
+        let blocks = if k == 0 { 0 } else { k.div_ceil(block) };
+        assert_eq!(blocks, k.div_ceil(f32::K_BLOCK), "{k}");
+    }
+}

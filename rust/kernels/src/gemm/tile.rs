@@ -1,0 +1,202 @@
+//! The micro-kernel: a few rows of `a` times a panel of `b`, sums in registers.
+use super::GemmElem;
+use super::blocking::{MAX_ROWS, Tile, VECTORS};
+use super::epilogue::{Finish, FinishTile};
+use crate::simd::{FloatVec, Kernel, MAX_LANES, Simd};
+
+/// A few rows of `c` over some of its columns, for one block of `k`.
+#[derive(Clone, Copy)]
+pub(super) struct Strip<'a, T> {
+    /// Columns.
+    pub n: usize,
+    pub k: usize,
+    /// The first row's first element.
+    pub a: *const T,
+    /// From row to row, where columns are neighbours; from column to column, where rows are.
+    pub a_step: isize,
+    pub b: *const T,
+    /// From row to row of `b`, whose columns are neighbours.
+    pub b_rs: isize,
+    /// From panel to panel.
+    pub b_panel: isize,
+    pub c: *mut T,
+    pub c_rs: isize,
+    pub c_cs: isize,
+    /// Where the strip is in the whole.
+    pub row: usize,
+    pub column: usize,
+    pub finish: &'a Finish<T>,
+    /// `finish` has nothing to do, and `c`'s columns are neighbours.
+    pub is_plain: bool,
+}
+
+/// A strip whose number of rows the compiler knows, and whether rows or columns of `a` are neighbours.
+struct Rows<'a, T, const R: usize, const ROWS_ARE_CLOSE: bool>(&'a Strip<'a, T>);
+
+/// Computes a strip `rows` high.
+///
+/// # Safety
+/// The strip must be inside the matrices; `rows` is at most the level's.
+#[inline(always)]
+pub(super) unsafe fn run<S: Simd, T: GemmElem>(
+    simd: S,
+    rows: usize,
+    rows_are_close: bool,
+    strip: &Strip<'_, T>,
+) {
+    macro_rules! choose {
+        ($($r:literal)+) => {
+            match rows {
+                $($r if $r <= Tile::<S, T>::ROWS => {
+                    if rows_are_close {
+                        simd.vectorize(Rows::<T, $r, true>(strip))
+                    } else {
+                        simd.vectorize(Rows::<T, $r, false>(strip))
+                    }
+                })+
+                _ => unreachable!("a strip of {rows} rows"),
+            }
+        };
+    }
+    choose!(1 2 3 4 5 6 7 8 9 10 11 12)
+}
+
+impl<T: GemmElem, const R: usize, const ROWS_ARE_CLOSE: bool> Kernel for Rows<'_, T, R, ROWS_ARE_CLOSE> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (lanes, panel) = (T::Vec::<S>::LANES, Tile::<S, T>::COLUMNS);
+        let mut left = self.0.n;
+        let mut strip = *self.0;
+        // SAFETY: the strip is inside the matrices.
+        unsafe {
+            while left >= panel {
+                tile::<S, T, R, VECTORS, ROWS_ARE_CLOSE, false>(simd, &strip, panel);
+                strip.b = strip.b.offset(strip.b_panel);
+                strip.c = strip.c.offset(panel as isize * strip.c_cs);
+                strip.column += panel;
+                left -= panel;
+            }
+            if left > lanes {
+                tile::<S, T, R, VECTORS, ROWS_ARE_CLOSE, true>(simd, &strip, left);
+            } else if left > 0 {
+                tile::<S, T, R, 1, ROWS_ARE_CLOSE, true>(simd, &strip, left);
+            }
+        }
+    }
+}
+
+/// One tile: `R` rows, `columns` columns in `V` vectors, the last of which may be cut short where `CUT`.
+///
+/// # Safety
+/// The tile must be inside the matrices.
+#[inline(always)]
+unsafe fn tile<
+    S: Simd,
+    T: GemmElem,
+    const R: usize,
+    const V: usize,
+    const ROWS_ARE_CLOSE: bool,
+    const CUT: bool,
+>(
+    simd: S,
+    strip: &Strip<'_, T>,
+    columns: usize,
+) {
+    let lanes = T::Vec::<S>::LANES;
+    let last = columns - (V - 1) * lanes;
+    let mut sums = [[T::Vec::<S>::zero(simd); V]; R];
+    let (mut a, mut b) = (strip.a, strip.b);
+    let (a_rs, a_cs) = if ROWS_ARE_CLOSE { (1, strip.a_step) } else { (strip.a_step, 1) };
+    for _ in 0..strip.k {
+        // SAFETY: inside the matrices; the pointers may end one step beyond, where they are not read.
+        unsafe {
+            let mut row = [T::Vec::<S>::zero(simd); V];
+            for (v, vector) in row.iter_mut().enumerate() {
+                let b = b.add(v * lanes);
+                *vector = if CUT && v == V - 1 {
+                    T::Vec::<S>::load_first(simd, b, last)
+                } else {
+                    T::Vec::<S>::load(simd, b)
+                };
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let a = T::Vec::<S>::splat(simd, *a.offset(r as isize * a_rs));
+                for (sum, b) in sums.iter_mut().zip(row) {
+                    *sum = a.mul_add(b, *sum);
+                }
+            }
+        }
+        a = a.wrapping_offset(a_cs);
+        b = b.wrapping_offset(strip.b_rs);
+    }
+    // SAFETY: inside the matrices.
+    unsafe {
+        if strip.is_plain {
+            store::<S, T, R, V, CUT>(simd, strip, sums, last);
+        } else {
+            spill::<S, T, R, V>(simd, strip, sums, columns);
+        }
+    }
+}
+
+/// Stores the sums, or adds them to `c`.
+#[inline(always)]
+unsafe fn store<S: Simd, T: GemmElem, const R: usize, const V: usize, const CUT: bool>(
+    simd: S,
+    strip: &Strip<'_, T>,
+    sums: [[T::Vec<S>; V]; R],
+    last: usize,
+) {
+    let lanes = T::Vec::<S>::LANES;
+    for (r, sums) in sums.into_iter().enumerate() {
+        for (v, mut sum) in sums.into_iter().enumerate() {
+            let is_cut = CUT && v == V - 1;
+            // SAFETY: inside `c`, as promised by the caller.
+            unsafe {
+                let c = strip.c.offset(r as isize * strip.c_rs).add(v * lanes);
+                if strip.finish.reads_c {
+                    let c = if is_cut {
+                        T::Vec::<S>::load_first(simd, c, last)
+                    } else {
+                        T::Vec::<S>::load(simd, c)
+                    };
+                    sum = sum + c;
+                }
+                if is_cut { sum.store_first(c, last) } else { sum.store(c) }
+            }
+        }
+    }
+}
+
+/// Leaves the sums to the epilogue.
+#[inline(always)]
+unsafe fn spill<S: Simd, T: GemmElem, const R: usize, const V: usize>(
+    simd: S,
+    strip: &Strip<'_, T>,
+    sums: [[T::Vec<S>; V]; R],
+    columns: usize,
+) {
+    let lanes = T::Vec::<S>::LANES;
+    let mut buffer = std::mem::MaybeUninit::<[T; MAX_ROWS * VECTORS * MAX_LANES]>::uninit();
+    let spilled = buffer.as_mut_ptr().cast::<T>();
+    for (r, sums) in sums.into_iter().enumerate() {
+        for (v, sum) in sums.into_iter().enumerate() {
+            // SAFETY: the buffer has room for the largest tile of the widest vectors.
+            unsafe { sum.store(spilled.add((r * V + v) * lanes)) };
+        }
+    }
+    simd.vectorize(FinishTile {
+        finish: strip.finish,
+        sums: spilled,
+        stride: V * lanes,
+        rows: R,
+        columns,
+        row: strip.row,
+        column: strip.column,
+        c: strip.c,
+        c_rs: strip.c_rs,
+        c_cs: strip.c_cs,
+    });
+}
