@@ -3,8 +3,10 @@
 pub mod copy;
 pub mod dims;
 pub mod elem;
+pub mod formula;
 pub mod gemm;
 pub mod index;
+pub mod map;
 mod nest;
 pub mod operand;
 pub mod optim;

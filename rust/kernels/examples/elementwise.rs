@@ -1,0 +1,46 @@
+//! How long elementwise kernels take: small calls in nanoseconds, large ones in gigabytes a second.
+use retrograd_kernels::formula::{Add, Exp, Log, Mul, Sigmoid, Silu, Tanh};
+use retrograd_kernels::map::{Formula, float};
+use retrograd_kernels::operand::{In, Out};
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Seconds a call, the best of several rounds.
+fn seconds(mut call: impl FnMut()) -> f64 {
+    let mut repeats = 1u32;
+    let mut best = f64::INFINITY;
+    for _ in 0..12 {
+        let start = Instant::now();
+        (0..repeats).for_each(|_| call());
+        let each = start.elapsed().as_secs_f64() / repeats as f64;
+        best = best.min(each);
+        repeats = ((0.02 / each.max(1e-9)) as u32).max(1);
+    }
+    best
+}
+
+fn run<F: Formula<N>, const N: usize>(name: &str, f: F) {
+    print!("{name:8}");
+    for n in [4usize, 64, 4096, 65_536, 1 << 20, 1 << 24] {
+        let x: [Vec<f32>; N] = std::array::from_fn(|_| (0..n).map(|i| (i % 1000) as f32 * 0.01 + 0.1).collect());
+        let mut y = vec![0f32; n];
+        let t = seconds(|| {
+            let x = x.each_ref().map(|x| In { ptr: x.as_ptr(), strides: &[1] });
+            // SAFETY: all have n elements.
+            unsafe { float(f, black_box(&[n]), x, Out { ptr: y.as_mut_ptr(), strides: &[1] }) };
+        });
+        let bytes = ((N + 1) * n * 4) as f64;
+        print!("  {n}: {:.1} ns {:.1} GB/s {:.2} ns/el", t * 1e9, bytes / t * 1e-9, t * 1e9 / n as f64);
+    }
+    println!();
+}
+
+fn main() {
+    run("add", Add);
+    run("mul", Mul);
+    run("exp", Exp);
+    run("log", Log);
+    run("tanh", Tanh);
+    run("sigmoid", Sigmoid);
+    run("silu", Silu);
+}

@@ -1,0 +1,95 @@
+//! The exponential: `x = n ln 2 + r`, a Taylor polynomial of `r`, scaled by `2^n`.
+use super::{horner, pick};
+use crate::map::Formula;
+use crate::simd::{Float, FloatVec, IntVec};
+
+/// `e^x`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Exp;
+
+impl Exp {
+    /// The error bound for `f32`.
+    pub const ULP: f64 = 1.0;
+    /// The error bound for `f64`.
+    pub const ULP_F64: f64 = 1.5;
+}
+
+impl Formula<1> for Exp {
+    const WEIGHT: usize = 4;
+    #[inline(always)]
+    fn eval<V: FloatVec>(self, [x]: [V; 1]) -> V {
+        exp(x)
+    }
+}
+
+/// `e^x` as `(p + q) 2^n`: `p` near 1, `q` the error of its last rounding, `n` an integer.
+#[inline(always)]
+pub(super) fn exp_parts<V: FloatVec>(x: V) -> (V, V, V) {
+    let (n, high, low) = reduce(x);
+    let r = high + low;
+    // The low part of r joins where it still counts.
+    let t = high + (r * r).mul_add(exp_tail(r), low);
+    let one = x.lit(1.0);
+    let p = t + one;
+    (p, t - (p - one), n)
+}
+
+/// `n` and `r`, in two parts, with `x = n ln 2 + r`, `|r| <= ln 2 / 2`.
+#[inline(always)]
+pub(super) fn reduce<V: FloatVec>(x: V) -> (V, V, V) {
+    let n = (x * x.lit(std::f64::consts::LOG2_E)).round();
+    // The first part of ln 2 has few bits, so that its product with n is exact.
+    let high = n.neg_mul_add(pick(x, 0.693359375, 6.931_471_803_691_238e-1), x);
+    (n, high, n * pick(x, 2.121_944_400_546_905_8e-4, -1.908_214_929_270_587_7e-10))
+}
+
+/// `(e^r - 1 - r) / r^2` for `|r| <= ln 2 / 2`: Taylor's series.
+#[inline(always)]
+pub(super) fn exp_tail<V: FloatVec>(r: V) -> V {
+    if V::Elem::IS_F64 {
+        horner(
+            r,
+            [
+                1.0 / 6_227_020_800.0,
+                1.0 / 479_001_600.0,
+                1.0 / 39_916_800.0,
+                1.0 / 3_628_800.0,
+                1.0 / 362_880.0,
+                1.0 / 40_320.0,
+                1.0 / 5_040.0,
+                1.0 / 720.0,
+                1.0 / 120.0,
+                1.0 / 24.0,
+                1.0 / 6.0,
+                0.5,
+            ],
+        )
+    } else {
+        horner(r, [1.0 / 5_040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5])
+    }
+}
+
+/// `2^n` for an integer `n` whose power is a normal number.
+#[inline(always)]
+pub(super) fn power_of_two<V: FloatVec>(n: V) -> V {
+    // The sum's lowest bits are n + bias; the shift makes them the exponent and drops all else.
+    let magic = 1.5 * (1u64 << V::Elem::MANTISSA_BITS) as f64 + V::Elem::BIAS as f64;
+    V::from_bits((n + n.lit(magic)).to_bits().shl(V::Elem::MANTISSA_BITS))
+}
+
+/// `x 2^n`, rounded once, for an integer `n` of at most twice the exponents' range.
+#[inline(always)]
+pub(super) fn scale<V: FloatVec>(x: V, n: V) -> V {
+    let half = (n * n.lit(0.5)).round();
+    x * power_of_two(half) * power_of_two(n - half)
+}
+
+/// `e^x`
+#[inline(always)]
+pub(crate) fn exp<V: FloatVec>(x: V) -> V {
+    // Beyond these the result is infinite, or nothing; the bound comes first, so that NaN remains.
+    let x = pick(x, 89.0, 710.0).min(x);
+    let x = pick(x, -104.0, -746.0).max(x);
+    let (p, _, n) = exp_parts(x);
+    scale(p, n)
+}

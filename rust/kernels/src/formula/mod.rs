@@ -1,0 +1,44 @@
+//! The formulas of elementwise kernels: small `Copy` structs, one file a family.
+//!
+//! Transcendental ones state their error bound as `ULP` (for `f32`, over all arguments) and `ULP_F64`; a test holds
+//! them to it. All use exactly rounded operations only, so every vector level gives the same bits.
+mod activation;
+mod arith;
+mod compare;
+mod exp;
+mod grad;
+mod log;
+mod tanh;
+#[cfg(test)]
+mod tests;
+
+pub use activation::{Relu, Sigmoid, Silu};
+pub use arith::{
+    Abs, Add, Clamp, Div, FloorDiv, Maximum, Minimum, Mul, Neg, Offset, Reciprocal, Remainder, Rsqrt, Scale,
+    Sign, Sqrt, Square, Sub,
+};
+pub use compare::{Eq, Ge, Gt, Le, Lt, Ne};
+pub use exp::Exp;
+pub use grad::{LogGrad, ReluGrad, SigmoidGrad, TanhGrad};
+pub use log::Log;
+pub use tanh::Tanh;
+
+use crate::simd::{Float, FloatVec};
+
+/// A constant of the type the lanes have: the formulas of `f32` and `f64` differ in little more.
+#[inline(always)]
+fn pick<V: FloatVec>(x: V, single: f64, double: f64) -> V {
+    x.lit(if V::Elem::IS_F64 { double } else { single })
+}
+
+/// A polynomial by Horner's rule, the highest coefficient first.
+#[inline(always)]
+fn horner<V: FloatVec, const N: usize>(x: V, coefficients: [f64; N]) -> V {
+    let mut sum = x.lit(coefficients[0]);
+    let mut i = 1;
+    while i < N {
+        sum = sum.mul_add(x, x.lit(coefficients[i]));
+        i += 1;
+    }
+    sum
+}

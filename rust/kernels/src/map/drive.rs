@@ -1,0 +1,239 @@
+//! Walks strided operands in rows that a formula can be computed on.
+use crate::nest::Nest;
+use crate::operand::{In, Out, Shared};
+use crate::pool;
+use crate::simd::MAX_LANES;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+/// The most operands of a formula.
+pub const MAX_OPERANDS: usize = 3;
+
+/// Operands that do not lie in rows are gathered into blocks of so many elements: a few kilobytes, safe in the first cache.
+pub(super) const BLOCK: usize = 512;
+/// Rows shorter than this are not worth a call each: they are gathered into blocks as well.
+const SHORT: usize = 32;
+/// Work is handed out in units of so many elements: whole cache lines.
+const UNIT: usize = 64;
+
+/// Computes `n` elements of `y` from rows of `x`: contiguous where the step is 1; where it is 0, [`MAX_LANES`] copies of
+/// one element. The first argument is the formula, whose type only the row function knows: so that all formulas share
+/// one compiled walk.
+pub(super) type Row<A, B, const N: usize> =
+    unsafe fn(formula: *const (), x: [*const A; N], step: [usize; N], y: *mut B, n: usize);
+
+/// The number of elements where every operand is contiguous: no loop needs to be found then.
+#[inline(always)]
+pub(super) fn contiguous<A, B, const N: usize>(shape: &[usize], x: &[In<A>; N], y: &Out<B>) -> Option<usize> {
+    let mut n = 1usize;
+    for d in (0..shape.len()).rev() {
+        let extent = shape[d];
+        if extent != 1 {
+            for x in x {
+                if x.strides[d] != n as isize {
+                    return None;
+                }
+            }
+            if y.strides[d] != n as isize {
+                return None;
+            }
+            n *= extent;
+        }
+    }
+    Some(n)
+}
+
+/// The number of elements a thread should have at least, for a formula that costs `weight` times an addition.
+pub(super) fn grain(weight: usize) -> usize {
+    (32 << 10) / weight.max(1)
+}
+
+/// Computes `n` contiguous elements, in parallel where that pays.
+///
+/// # Safety
+/// As for [`drive`].
+pub(super) unsafe fn drive_contiguous<A: Copy, B: Copy, const N: usize>(
+    row: Row<A, B, N>,
+    formula: *const (),
+    weight: usize,
+    n: usize,
+    x: [*const A; N],
+    y: *mut B,
+) {
+    let (formula, x, y) = (Shared(formula), Shared(x), Shared(y));
+    pool::chunks(n.div_ceil(UNIT), grain(weight) / UNIT, |range| {
+        let (start, end) = (range.start * UNIT, (range.end * UNIT).min(n));
+        let x = x.get().map(|x| x.wrapping_add(start));
+        // SAFETY: the range lies within the operands.
+        unsafe { row(formula.get(), x, [1; N], y.get().add(start), end - start) }
+    });
+}
+
+/// Computes every element of `y` by `row`, in parallel where that pays.
+///
+/// # Safety
+/// The operands are valid for `shape` and their strides; `y` may be exactly one of the inputs, and overlaps them in no
+/// other way; `formula` is what `row` expects, and may be used from any thread.
+pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
+    row: Row<A, B, N>,
+    formula: *const (),
+    weight: usize,
+    shape: &[usize],
+    x: [In<A>; N],
+    y: Out<B>,
+) {
+    const { assert!(N <= MAX_OPERANDS && N > 0) };
+    let mut strides = [y.strides; MAX_OPERANDS + 1];
+    for (slot, x) in strides.iter_mut().zip(&x) {
+        *slot = x.strides;
+    }
+    let Some(nest) = Nest::sorted(shape, strides, MAX_OPERANDS) else { return };
+    let mut outer = nest;
+    let (n, inner) = outer.take_inner();
+    let walk = Walk {
+        row,
+        formula,
+        x: std::array::from_fn(|i| x[i].ptr),
+        y: y.ptr,
+        outer,
+        n,
+        inner,
+        rows_are_plain: inner[MAX_OPERANDS] == 1 && inner[..N].iter().all(|&s| s == 0 || s == 1),
+    };
+    let total = n * outer.count();
+    let walk = Shared(&walk);
+    pool::chunks(total.div_ceil(UNIT), grain(weight) / UNIT, |range| {
+        let range = range.start * UNIT..(range.end * UNIT).min(total);
+        let walk = walk.get();
+        // SAFETY: the caller's promise; tasks write different elements.
+        unsafe {
+            if walk.rows_are_plain && (walk.n >= SHORT || walk.n == total) {
+                walk.plain(range)
+            } else {
+                walk.gathered(range)
+            }
+        }
+    });
+}
+
+struct Walk<A, B, const N: usize> {
+    row: Row<A, B, N>,
+    formula: *const (),
+    x: [*const A; N],
+    y: *mut B,
+    outer: Nest<{ MAX_OPERANDS + 1 }>,
+    /// Elements of the innermost loop, and each operand's step along it.
+    n: usize,
+    inner: [isize; MAX_OPERANDS + 1],
+    rows_are_plain: bool,
+}
+
+impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
+    /// Calls `piece` with the offsets and the length of each stretch of row in a range of elements.
+    #[inline(always)]
+    fn pieces(&self, range: Range<usize>, mut piece: impl FnMut([isize; MAX_OPERANDS + 1], usize)) {
+        let mut column = range.start % self.n;
+        let mut left = range.len();
+        self.outer.each_while(range.start / self.n..self.outer.count(), |mut at| {
+            let len = left.min(self.n - column);
+            for (at, step) in at.iter_mut().zip(self.inner) {
+                *at += column as isize * step;
+            }
+            piece(at, len);
+            (left, column) = (left - len, 0);
+            left > 0
+        });
+    }
+
+    /// Rows as they lie.
+    ///
+    /// # Safety
+    /// As for [`drive`].
+    unsafe fn plain(&self, range: Range<usize>) {
+        let step: [usize; N] = std::array::from_fn(|i| self.inner[i] as usize);
+        let mut repeated = [[MaybeUninit::<A>::uninit(); MAX_LANES]; N];
+        self.pieces(range, |at, len| {
+            let mut x = [std::ptr::null(); N];
+            for i in 0..N {
+                // SAFETY: the offsets lie inside the operands.
+                unsafe {
+                    x[i] = self.x[i].offset(at[i]);
+                    if step[i] == 0 {
+                        repeated[i] = [MaybeUninit::new(*x[i]); MAX_LANES];
+                        x[i] = repeated[i].as_ptr().cast();
+                    }
+                }
+            }
+            // SAFETY: as above.
+            unsafe { (self.row)(self.formula, x, step, self.y.offset(at[MAX_OPERANDS]), len) };
+        });
+    }
+
+    /// Everything else: gathered into blocks, computed, scattered.
+    ///
+    /// # Safety
+    /// As for [`drive`].
+    unsafe fn gathered(&self, range: Range<usize>) {
+        let mut blocks = [[MaybeUninit::<A>::uninit(); BLOCK]; N];
+        let mut out = [MaybeUninit::<B>::uninit(); BLOCK];
+        let mut start = range.start;
+        while start < range.end {
+            let end = range.end.min(start + BLOCK);
+            let mut filled = 0;
+            self.pieces(start..end, |at, len| {
+                for i in 0..N {
+                    // SAFETY: the offsets lie inside the operands, the pieces add up to at most a block.
+                    unsafe {
+                        gather(self.x[i].offset(at[i]), self.inner[i], &mut blocks[i][filled..filled + len])
+                    };
+                }
+                filled += len;
+            });
+            let x = std::array::from_fn(|i| blocks[i].as_ptr().cast());
+            // SAFETY: the blocks hold the elements of the range; tasks write different elements.
+            unsafe {
+                (self.row)(self.formula, x, [1; N], out.as_mut_ptr().cast(), end - start);
+                let mut done = 0;
+                self.pieces(start..end, |at, len| {
+                    scatter(
+                        &out[done..done + len],
+                        self.y.offset(at[MAX_OPERANDS]),
+                        self.inner[MAX_OPERANDS],
+                    );
+                    done += len;
+                });
+            }
+            start = end;
+        }
+    }
+}
+
+/// # Safety
+/// `to.len()` elements lie at `from` in steps of `step`.
+#[inline(always)]
+unsafe fn gather<A: Copy>(from: *const A, step: isize, to: &mut [MaybeUninit<A>]) {
+    if step == 1 {
+        // SAFETY: the caller's promise; the block is ours.
+        unsafe { std::ptr::copy_nonoverlapping(from, to.as_mut_ptr().cast(), to.len()) };
+        return;
+    }
+    for (i, slot) in to.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        slot.write(unsafe { *from.offset(i as isize * step) });
+    }
+}
+
+/// # Safety
+/// `from` is initialised, and its elements may be written at `to` in steps of `step`.
+#[inline(always)]
+unsafe fn scatter<B: Copy>(from: &[MaybeUninit<B>], to: *mut B, step: isize) {
+    if step == 1 {
+        // SAFETY: the caller's promise; the block is ours.
+        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr().cast(), to, from.len()) };
+        return;
+    }
+    for (i, value) in from.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { *to.offset(i as isize * step) = value.assume_init() };
+    }
+}

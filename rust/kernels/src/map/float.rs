@@ -1,0 +1,202 @@
+//! Formulas on floats.
+use super::Formula;
+use super::drive::{BLOCK, Row, contiguous, drive, drive_contiguous, grain};
+use crate::operand::{In, Out};
+use crate::simd::{
+    Float, FloatElem, FloatVec, Kernel, Level, MAX_LANES, Simd, dispatch, dispatch_unchecked, level,
+};
+use std::mem::MaybeUninit;
+
+/// `y = f(x...)`, element by element. 16-bit types are computed in `f32` and rounded once.
+///
+/// # Safety
+/// The operands are valid for `shape` and their strides; `y` may be exactly one of the inputs (same pointer, same
+/// strides), and overlaps them in no other way.
+#[inline]
+pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
+    f: F,
+    shape: &[usize],
+    x: [In<T>; N],
+    y: Out<T>,
+) {
+    let whole = contiguous(shape, &x, &y);
+    let formula = (&raw const f).cast();
+    // SAFETY: the caller's promise. Where the element is what is computed in, its pointers are the row's.
+    unsafe {
+        if T::IS_COMPUTE {
+            let x = x.map(|x| In { ptr: x.ptr.cast::<T::Compute>(), strides: x.strides });
+            let y = Out { ptr: y.ptr.cast::<T::Compute>(), strides: y.strides };
+            match whole {
+                Some(n) if n < 2 * grain(F::WEIGHT) => {
+                    dispatch(Loop { f, x: x.map(|x| x.ptr), step: [1; N], y: y.ptr, n })
+                }
+                Some(n) => drive_contiguous(
+                    row::<T::Compute, F, N>(),
+                    formula,
+                    F::WEIGHT,
+                    n,
+                    x.map(|x| x.ptr),
+                    y.ptr,
+                ),
+                None => drive(row::<T::Compute, F, N>(), formula, F::WEIGHT, shape, x, y),
+            }
+        } else {
+            let wrapped = Halves::<T, N> { row: row::<T::Compute, F, N>(), formula, level: level() };
+            let formula = (&raw const wrapped).cast();
+            match whole {
+                Some(n) => drive_contiguous(half_row::<T, N>, formula, F::WEIGHT, n, x.map(|x| x.ptr), y.ptr),
+                None => drive(half_row::<T, N>, formula, F::WEIGHT, shape, x, y),
+            }
+        }
+    }
+}
+
+/// One row at the level's vectors.
+struct Loop<T, F, const N: usize> {
+    f: F,
+    x: [*const T; N],
+    step: [usize; N],
+    y: *mut T,
+    n: usize,
+}
+
+impl<T: Float, F: Formula<N>, const N: usize> Kernel for Loop<T, F, N> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { f, x, step, y, n } = self;
+        let lanes = T::Vec::<S>::LANES;
+        let mut v = [T::Vec::<S>::zero(simd); N];
+        let mut i = 0;
+        // SAFETY: rows as `Row` describes them: n elements, or a vector of copies.
+        unsafe {
+            while i + lanes <= n {
+                for k in 0..N {
+                    v[k] = FloatVec::load(simd, x[k].add(i * step[k]));
+                }
+                f.eval(v).store(y.add(i));
+                i += lanes;
+            }
+            if i < n {
+                for k in 0..N {
+                    v[k] = FloatVec::load_first(simd, x[k].add(i * step[k]), n - i);
+                }
+                f.eval(v).store_first(y.add(i), n - i);
+            }
+        }
+    }
+}
+
+/// The row function at the chosen level.
+fn row<T: Float, F: Formula<N>, const N: usize>() -> Row<T, T, N> {
+    /// # Safety
+    /// As `Row`; the machine supports the level.
+    unsafe fn at<S: Simd, T: Float, F: Formula<N>, const N: usize>(
+        f: *const (),
+        x: [*const T; N],
+        step: [usize; N],
+        y: *mut T,
+        n: usize,
+    ) {
+        // SAFETY: the level is supported, and the formula is of this type.
+        unsafe { S::new_unchecked().vectorize(Loop { f: *f.cast::<F>(), x, step, y, n }) }
+    }
+    match level() {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => at::<crate::simd::Avx512, T, F, N>,
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => at::<crate::simd::Avx2, T, F, N>,
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => at::<crate::simd::Neon, T, F, N>,
+        _ => at::<crate::simd::Portable, T, F, N>,
+    }
+}
+
+/// How a row of 16-bit floats is computed: by the row function of the type they are widened to.
+struct Halves<T: FloatElem, const N: usize> {
+    row: Row<T::Compute, T::Compute, N>,
+    formula: *const (),
+    level: Level,
+}
+
+/// # Safety
+/// As `Row`; the formula is a [`Halves`].
+unsafe fn half_row<T: FloatElem, const N: usize>(
+    formula: *const (),
+    x: [*const T; N],
+    step: [usize; N],
+    y: *mut T,
+    n: usize,
+) {
+    // SAFETY: the caller's promise.
+    let Halves { row, formula, level } = unsafe { &*formula.cast::<Halves<T, N>>() };
+    let mut wide = [[MaybeUninit::<T::Compute>::uninit(); BLOCK]; N];
+    let mut out = [MaybeUninit::<T::Compute>::uninit(); BLOCK];
+    let mut start = 0;
+    while start < n {
+        let len = BLOCK.min(n - start);
+        // SAFETY: rows as `Row` describes them; blocks hold what is asked for; the level was chosen by `level()`.
+        unsafe {
+            for k in 0..N {
+                let count = if step[k] == 0 { MAX_LANES } else { len };
+                let kernel = Widen { x: x[k].add(start * step[k]), y: wide[k].as_mut_ptr().cast(), n: count };
+                dispatch_unchecked(*level, kernel);
+            }
+            let ptrs = std::array::from_fn(|k| wide[k].as_ptr().cast());
+            row(*formula, ptrs, step, out.as_mut_ptr().cast(), len);
+            dispatch_unchecked(*level, Narrow { x: out.as_ptr().cast(), y: y.add(start), n: len });
+        }
+        start += len;
+    }
+}
+
+struct Widen<T: FloatElem> {
+    x: *const T,
+    y: *mut T::Compute,
+    n: usize,
+}
+
+impl<T: FloatElem> Kernel for Widen<T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let lanes = <T::Compute as Float>::Vec::<S>::LANES;
+        let mut i = 0;
+        // SAFETY: n elements lie at both pointers.
+        unsafe {
+            while i + lanes <= self.n {
+                T::load(simd, self.x.add(i)).store(self.y.add(i));
+                i += lanes;
+            }
+            T::load_first(simd, self.x.add(i), self.n - i).store_first(self.y.add(i), self.n - i);
+        }
+    }
+}
+
+struct Narrow<T: FloatElem> {
+    x: *const T::Compute,
+    y: *mut T,
+    n: usize,
+}
+
+impl<T: FloatElem> Kernel for Narrow<T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let lanes = <T::Compute as Float>::Vec::<S>::LANES;
+        let mut i = 0;
+        // SAFETY: n elements lie at both pointers.
+        unsafe {
+            while i + lanes <= self.n {
+                T::store(simd, FloatVec::load(simd, self.x.add(i)), self.y.add(i));
+                i += lanes;
+            }
+            T::store_first(
+                simd,
+                FloatVec::load_first(simd, self.x.add(i), self.n - i),
+                self.y.add(i),
+                self.n - i,
+            );
+        }
+    }
+}

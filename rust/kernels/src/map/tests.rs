@@ -1,0 +1,318 @@
+//! Every walk against elements computed one by one, at every level.
+use super::*;
+use crate::formula;
+use crate::operand::{In, Out};
+use crate::pool::set_num_threads;
+use crate::simd::{FloatElem, available, with_level};
+use half::{bf16, f16};
+use std::fmt::Debug;
+
+/// A small generator: tests need variety, not quality.
+struct Lcg(u64);
+impl Lcg {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) as usize % n
+    }
+}
+
+/// Strides for `shape` in a buffer of the returned length, and where the first element is: dimensions in any order,
+/// with gaps, reversed or (for inputs) repeated.
+fn layout(rng: &mut Lcg, shape: &[usize], input: bool, plain: bool) -> (Vec<isize>, usize, usize) {
+    let mut order: Vec<usize> = (0..shape.len()).collect();
+    if !plain {
+        for i in 1..order.len() {
+            order.swap(i, rng.below(i + 1));
+        }
+    }
+    let (mut strides, mut step, mut start) = (vec![0; shape.len()], 1, 0);
+    for &d in order.iter().rev() {
+        if input && rng.below(5) == 0 {
+            continue;
+        }
+        if !plain && rng.below(4) == 0 {
+            step *= 2;
+        }
+        strides[d] = step as isize;
+        if !plain && shape[d] > 0 && rng.below(5) == 0 {
+            strides[d] = -strides[d];
+            start += step * (shape[d] - 1);
+        }
+        step *= shape[d].max(1);
+    }
+    (strides, start, step + 1)
+}
+
+fn offsets(shape: &[usize], strides: &[isize]) -> Vec<isize> {
+    let mut all = vec![0];
+    for (&n, &s) in shape.iter().zip(strides) {
+        all = all.iter().flat_map(|&at| (0..n as isize).map(move |i| at + i * s)).collect();
+    }
+    all
+}
+
+/// Runs `kernel` on random layouts and compares with `single`, which computes one element.
+fn walks<A: Copy + Debug, C: Copy + Debug, B: Copy + Debug + PartialEq, const N: usize>(
+    value: impl Fn(usize) -> A,
+    cond: impl Fn(usize) -> C,
+    blank: B,
+    kernel: impl Fn(&[usize], In<C>, [In<A>; N], Out<B>),
+    single: impl Fn(C, [A; N]) -> B,
+) {
+    let mut rng = Lcg(7);
+    let shapes: &[&[usize]] = &[
+        &[],
+        &[1],
+        &[4],
+        &[0],
+        &[3, 0, 2],
+        &[7],
+        &[64],
+        &[65],
+        &[1000],
+        &[3, 5],
+        &[16, 33],
+        &[5, 1, 40],
+        &[2, 3, 4, 5],
+        &[70, 3],
+        &[3, 70],
+        &[2, 1, 3, 1, 2, 2, 1, 3],
+        &[700, 2],
+    ];
+    for level in available() {
+        for &shape in shapes {
+            for round in 0..12 {
+                let plain = round < 4;
+                let inputs: [_; N] = std::array::from_fn(|_| layout(&mut rng, shape, round != 0, plain));
+                let c = layout(&mut rng, shape, round != 0, plain);
+                let y = layout(&mut rng, shape, false, plain);
+                let data: [Vec<A>; N] =
+                    std::array::from_fn(|k| (0..inputs[k].2).map(|i| value(i * 7 + k)).collect());
+                let conds: Vec<C> = (0..c.2).map(&cond).collect();
+                let mut got = vec![blank; y.2];
+                let mut want = got.clone();
+                let at: [_; N] = std::array::from_fn(|k| offsets(shape, &inputs[k].0));
+                let (c_at, y_at) = (offsets(shape, &c.0), offsets(shape, &y.0));
+                for i in 0..y_at.len() {
+                    let x = std::array::from_fn(|k| data[k][(inputs[k].1 as isize + at[k][i]) as usize]);
+                    want[(y.1 as isize + y_at[i]) as usize] =
+                        with_level(level, || single(conds[(c.1 as isize + c_at[i]) as usize], x));
+                }
+                with_level(level, || {
+                    kernel(
+                        shape,
+                        In { ptr: conds[c.1..].as_ptr(), strides: &c.0 },
+                        std::array::from_fn(|k| In {
+                            ptr: data[k][inputs[k].1..].as_ptr(),
+                            strides: &inputs[k].0,
+                        }),
+                        Out { ptr: got[y.1..].as_mut_ptr(), strides: &y.0 },
+                    )
+                });
+                assert_eq!(got, want, "{level} {shape:?} {inputs:?} {y:?}");
+            }
+        }
+    }
+}
+
+/// One element, by the kernel itself: so bits may not depend on the place.
+fn alone<T: FloatElem, F: Formula<N>, const N: usize>(f: F, x: [T; N], blank: T) -> T {
+    let mut y = blank;
+    // SAFETY: scalars.
+    unsafe {
+        float(f, &[], x.each_ref().map(|x| In { ptr: x, strides: &[] }), Out { ptr: &mut y, strides: &[] })
+    };
+    y
+}
+
+fn float_walks<T: FloatElem + Debug + PartialEq, F: Formula<N>, const N: usize>(f: F, of: fn(f32) -> T) {
+    walks(
+        |i| of((i % 97) as f32 * 0.37 - 11.0),
+        |_| 0u8,
+        of(0.0),
+        // SAFETY: the layouts stay within their buffers.
+        |shape, _, x, y| unsafe { float(f, shape, x, y) },
+        |_, x| alone(f, x, of(0.0)),
+    );
+}
+
+#[derive(Clone, Copy)]
+struct Three;
+impl Formula<3> for Three {
+    #[inline(always)]
+    fn eval<V: FloatVec>(self, [a, b, c]: [V; 3]) -> V {
+        a.fma(b, c)
+    }
+}
+
+#[test]
+fn floats_walk_anywhere() {
+    float_walks(formula::Add, |x| x);
+    float_walks(formula::Tanh, |x| x);
+    float_walks(formula::Exp, f64::from);
+    float_walks(formula::Sub, f64::from);
+    float_walks(formula::Sub, bf16::from_f32);
+    float_walks(formula::Mul, f16::from_f32);
+    float_walks(Three, |x| x);
+    float_walks(Three, bf16::from_f32);
+}
+
+#[test]
+fn arithmetic_is_the_processors() {
+    for level in available() {
+        with_level(level, || {
+            for a in [0.0f32, -1.5, 1e-40, 3e38, f32::INFINITY, f32::NAN, 0.1] {
+                for b in [0.0f32, -0.0, 7.25, -3e38, 1e-45, f32::NEG_INFINITY, f32::NAN] {
+                    let same =
+                        |x: f32, y: f32| assert!(x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan()));
+                    same(alone(formula::Add, [a, b], 0.0), a + b);
+                    same(alone(formula::Div, [a, b], 0.0), a / b);
+                    same(alone(formula::Neg, [b], 0.0), -b);
+                    let nan = a.is_nan() || b.is_nan();
+                    assert!(alone(formula::Maximum, [a, b], 0.0) == a.max(b) || nan);
+                    assert_eq!(alone(formula::Maximum, [a, b], 0.0).is_nan(), nan);
+                    assert!(alone(formula::Minimum, [a, b], 0.0) == a.min(b) || nan);
+                    assert_eq!(alone(formula::Minimum, [a, b], 0.0).is_nan(), nan);
+                    same(alone(formula::Clamp { min: -1.0, max: 2.0 }, [a], 0.0), a.clamp(-1.0, 2.0));
+                    let relu = alone(formula::Relu, [a], 0.0);
+                    assert!(relu == a.max(0.0) || (a.is_nan() && relu.is_nan()));
+                    let (x, y) = (bf16::from_f32(a), bf16::from_f32(b));
+                    let sum = alone(formula::Add, [x, y], x);
+                    assert!(sum == x + y || (sum.is_nan() && (x + y).is_nan()));
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn remainders_follow_python() {
+    for (a, b, want) in
+        [(7.0, 3.0, 1.0), (-7.0, 3.0, 2.0), (7.0, -3.0, -2.0), (-7.0, -3.0, -1.0), (5.5, 2.0, 1.5)]
+    {
+        assert_eq!(alone(formula::Remainder, [a, b], 0.0f64), want);
+        assert_eq!(alone(formula::FloorDiv, [a, b], 0.0f64), (a / b).floor());
+    }
+    assert_eq!(alone(formula::Remainder, [-1.0, f64::INFINITY], 0.0), f64::INFINITY);
+    assert_eq!(alone(formula::Remainder, [1.0, f64::INFINITY], 0.0), 1.0);
+    for (a, b) in [(7i64, 3), (-7, 3), (7, -3), (-7, -3), (6, -3), (i64::MIN, -1), (5, 0)] {
+        let (q, r) = (a.floor_div(b), a.remainder(b));
+        if b != 0 {
+            assert_eq!(q.wrapping_mul(b).wrapping_add(r), a);
+            assert!(r == 0 || (r < 0) == (b < 0));
+        }
+    }
+}
+
+fn int_walks<T: IntElem + Debug>() {
+    let value = |i: usize| T::from_i64(i as i64 * 37 - 1000);
+    // SAFETY: the layouts stay within their buffers.
+    walks(
+        value,
+        |_| 0u8,
+        T::default(),
+        |s, _, x, y| unsafe { int(formula::Mul, s, x, y) },
+        |_, [a, b]| a.times(b),
+    );
+    // SAFETY: as above.
+    walks(
+        value,
+        |_| 0u8,
+        T::default(),
+        |s, _, x, y| unsafe { int(formula::Sub, s, x, y) },
+        |_, [a, b]| a.minus(b),
+    );
+    // SAFETY: as above.
+    walks(
+        value,
+        |_| 0u8,
+        T::default(),
+        |s, _, x, y| unsafe { int(formula::Relu, s, x, y) },
+        |_, [a]| a.max(T::default()),
+    );
+}
+
+#[test]
+fn integers_walk_anywhere() {
+    int_walks::<i64>();
+    int_walks::<i32>();
+    int_walks::<u8>();
+}
+
+fn comparisons<T: Copy + PartialOrd + Debug>(value: impl Fn(usize) -> T + Copy) {
+    // SAFETY: the layouts stay within their buffers.
+    walks(
+        value,
+        |_| 0u8,
+        9,
+        |s, _, [a, b], y| unsafe { compare(formula::Lt, s, a, b, y) },
+        |_, [a, b]| u8::from(a < b),
+    );
+    // SAFETY: as above.
+    walks(
+        value,
+        |_| 0u8,
+        9,
+        |s, _, [a, b], y| unsafe { compare(formula::Ne, s, a, b, y) },
+        |_, [a, b]| u8::from(a != b),
+    );
+}
+
+#[test]
+fn comparisons_walk_anywhere() {
+    comparisons(|i| if i % 11 == 0 { f32::NAN } else { (i % 5) as f32 });
+    comparisons(|i| (i % 5) as f64);
+    comparisons(|i| bf16::from_f32((i % 5) as f32));
+    comparisons(|i| (i % 5) as i64);
+    comparisons(|i| (i % 5) as u8);
+}
+
+#[test]
+fn selections_walk_anywhere() {
+    fn check<T: Copy + Send + Sync + Debug + PartialEq>(value: impl Fn(usize) -> T + Copy) {
+        let single = |c: u8, [a, b]: [T; 2]| if c != 0 { a } else { b };
+        // SAFETY: the layouts stay within their buffers.
+        walks(value, |i| (i % 3) as u8, value(0), |s, c, [a, b], y| unsafe { select(s, c, a, b, y) }, single);
+    }
+    check(|i| i as u8);
+    check(|i| i as u16);
+    check(|i| i as f32);
+    check(|i| i as u64);
+}
+
+#[test]
+fn large_and_in_place_on_several_threads() {
+    let (rows, columns) = (311, 1009);
+    let x: Vec<f32> = (0..rows * columns).map(|i| (i % 1013) as f32 * 0.01 - 5.0).collect();
+    let bias: Vec<f32> = (0..columns).map(|i| i as f32).collect();
+    let mut first: Option<Vec<Vec<f32>>> = None;
+    for threads in [1, 2, 3] {
+        set_num_threads(threads);
+        for transposed in [false, true] {
+            let strides = if transposed { [1, rows as isize] } else { [columns as isize, 1] };
+            let mut results = vec![x.clone(), vec![0.0; x.len()]];
+            let (inner, outer) = results.split_at_mut(1);
+            // SAFETY: the buffers hold rows by columns elements, the bias columns.
+            unsafe {
+                let place = inner[0].as_mut_ptr();
+                let y = Out { ptr: place, strides: &[1] };
+                float(formula::Exp, &[x.len()], [In { ptr: place, strides: &[1] }], y);
+                let a = In { ptr: x.as_ptr(), strides: &strides };
+                let b = In { ptr: bias.as_ptr(), strides: &[0, 1] };
+                let y = Out { ptr: outer[0].as_mut_ptr(), strides: &strides };
+                float(formula::Add, &[rows, columns], [a, b], y);
+            }
+            for i in 0..rows {
+                for j in [0, 1, columns - 1] {
+                    let at = i * strides[0] as usize + j * strides[1] as usize;
+                    assert_eq!(results[1][at], x[at] + bias[j]);
+                }
+            }
+            if !transposed {
+                let want = first.get_or_insert(results.clone());
+                assert_eq!(*want, results);
+            }
+        }
+    }
+    set_num_threads(0);
+}
