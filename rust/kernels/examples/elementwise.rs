@@ -22,7 +22,8 @@ fn seconds(mut call: impl FnMut()) -> f64 {
 fn run<F: Formula<N>, const N: usize>(name: &str, f: F) {
     print!("{name:8}");
     for n in [4usize, 64, 4096, 65_536, 1 << 20, 1 << 24] {
-        let x: [Vec<f32>; N] = std::array::from_fn(|_| (0..n).map(|i| (i % 1000) as f32 * 0.01 + 0.1).collect());
+        let x: [Vec<f32>; N] =
+            std::array::from_fn(|_| (0..n).map(|i| (i % 1000) as f32 * 0.01 + 0.1).collect());
         let mut y = vec![0f32; n];
         let t = seconds(|| {
             let x = x.each_ref().map(|x| In { ptr: x.as_ptr(), strides: &[1] });

@@ -11,6 +11,7 @@ mod nest;
 pub mod operand;
 pub mod optim;
 pub mod pool;
+pub mod reduce;
 pub mod simd;
 
 pub use dims::{Dims, MAX_RANK, Shape, Strides};
