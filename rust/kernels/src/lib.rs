@@ -13,5 +13,6 @@ pub mod optim;
 pub mod pool;
 pub mod reduce;
 pub mod simd;
+mod transpose;
 
 pub use dims::{Dims, MAX_RANK, Shape, Strides};

@@ -33,10 +33,16 @@ impl<S: Simd, T: GemmElem> Tile<S, T> {
 const MAX_COLUMNS: usize = 32;
 
 /// Bytes of packed `b` that a core works through again and again: some of what its level-two cache holds.
-const B_BLOCK_BYTES: usize = 640 << 10;
+const B_BLOCK_BYTES: usize = 448 << 10;
 
 /// Columns of `b` packed at a time, to bound the scratch.
 pub(super) const B_COLUMNS: usize = 4096;
+
+/// Tiles whose rows of `a` are packed together: where rows are close, several share a cache line.
+pub(super) const ROW_TILES: usize = 4;
+
+/// The most bytes one row of `a` has in a block of `k`.
+pub(super) const K_BLOCK_BYTES: usize = 2048;
 
 /// Below so many multiply-adds by each, a second thread costs more than it brings.
 pub(super) const GRAIN: usize = 96 << 10;

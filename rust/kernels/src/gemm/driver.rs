@@ -1,9 +1,10 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
+use super::blocking::K_BLOCK_BYTES;
 use super::blocking::{
-    self, B_COLUMNS, GRAIN, MAX_ROWS, STACK_BYTES, Tile, block_columns, even_rows, k_block,
+    self, B_COLUMNS, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES, Tile, block_columns, even_rows, k_block,
 };
 use super::epilogue::Finish;
-use super::pack::{PackPanel, PackRows};
+use super::pack::{PackPanel, PackRows, row_step};
 use super::tile::{self, Strip};
 use super::{Activation, Gemm, GemmElem};
 use crate::operand::Shared;
@@ -338,9 +339,8 @@ impl<T: GemmElem> Block<'_, T> {
         rows: (usize, usize),
         columns: (usize, usize),
     ) {
-        // As many bytes for one dtype as for the other.
-        let mut room = Aligned(MaybeUninit::<[f32; MAX_ROWS * <f32 as GemmElem>::K_BLOCK + 16]>::uninit());
-        const { assert!(T::K_BLOCK * size_of::<T>() <= <f32 as GemmElem>::K_BLOCK * size_of::<f32>()) };
+        const { assert!(T::K_BLOCK * size_of::<T>() <= K_BLOCK_BYTES) };
+        let mut room = Aligned(MaybeUninit::<[u8; ROW_TILES * MAX_ROWS * K_BLOCK_BYTES]>::uninit());
         // SAFETY: promised by the caller.
         unsafe { self.strips(simd, high, rows, columns, Some(room.0.as_mut_ptr().cast())) }
     }
@@ -355,6 +355,7 @@ impl<T: GemmElem> Block<'_, T> {
         packed_a: Option<*mut T>,
     ) {
         let p = self.p;
+        let full = high;
         let column = self.column + first_column;
         // SAFETY: promised by the caller.
         unsafe {
@@ -366,15 +367,21 @@ impl<T: GemmElem> Block<'_, T> {
                 (p.b.get().offset(at), p.b_rs, Tile::<S, T>::COLUMNS as isize)
             };
             let is_plain = self.finish.is_plain() && p.c_cs == 1;
+            let end = first_row + m;
             let mut row = first_row;
-            while row < first_row + m {
-                let high = high.min(first_row + m - row);
+            while row < end {
+                let tile = (row - first_row) / high % ROW_TILES;
+                let high = high.min(end - row);
                 let a = p.a.get().offset(row as isize * p.a_rs + self.k_done as isize * p.a_cs);
                 let (a, a_step, rows_are_close) = match packed_a {
                     Some(to) => {
-                        let rows = PackRows { m: high, k: self.k, a, a_rs: p.a_rs, a_cs: p.a_cs, to };
-                        simd.vectorize(rows);
-                        (to.cast_const(), high as isize, true)
+                        if tile == 0 {
+                            let m = (ROW_TILES * high).min(end - row);
+                            let (k, a_rs, a_cs) = (self.k, p.a_rs, p.a_cs);
+                            simd.vectorize(PackRows { m, high, k, a, a_rs, a_cs, to });
+                        }
+                        let step = row_step(high);
+                        (to.add(tile * row_step(full) * self.k).cast_const(), step as isize, true)
                     }
                     None if p.a_cs == 1 => (a, p.a_rs, false),
                     None => (a, p.a_cs, true),

@@ -2,6 +2,7 @@
 use super::GemmElem;
 use super::blocking::{Tile, VECTORS};
 use crate::simd::{FloatVec, Kernel, Simd};
+use crate::transpose;
 
 /// A panel of `b`: `k` rows of a tile's columns, one after the other. Columns beyond `n` are left as they were.
 pub(super) struct PackPanel<T> {
@@ -24,7 +25,7 @@ impl<T: GemmElem> Kernel for PackPanel<T> {
             if self.b_cs == 1 {
                 self.copy_rows(simd);
             } else if self.b_rs == 1 {
-                transpose(self.n, self.k, self.b, self.b_cs, self.to, panel);
+                transpose::panel(simd, self.n, self.k, self.b, self.b_cs, self.to, panel);
             } else {
                 for k in 0..self.k {
                     for j in 0..self.n {
@@ -61,9 +62,11 @@ impl<T: GemmElem> PackPanel<T> {
     }
 }
 
-/// A few rows of `a`, column after column.
+/// Some rows of `a`, tile after tile; in a tile column after column, [`row_step`] apart.
 pub(super) struct PackRows<T> {
     pub m: usize,
+    /// Rows of a tile; the last may have fewer.
+    pub high: usize,
     pub k: usize,
     pub a: *const T,
     pub a_rs: isize,
@@ -71,76 +74,50 @@ pub(super) struct PackRows<T> {
     pub to: *mut T,
 }
 
+/// From column to column of a tile.
+pub(super) fn row_step(rows: usize) -> usize {
+    rows.next_multiple_of(4)
+}
+
 impl<T: GemmElem> Kernel for PackRows<T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let lanes = T::Vec::<S>::LANES;
-        // SAFETY: the source is inside `a`, the target holds `k` columns of `m`.
+        let (lanes, depth) = (T::Vec::<S>::LANES, row_step(self.high) * self.k);
+        let tiles = || (0..self.m).step_by(self.high).enumerate();
+        let size = |first: usize| self.high.min(self.m - first);
+        // SAFETY: the source is inside `a`, the target holds all tiles.
         unsafe {
             if self.a_cs == 1 {
-                transpose(self.m, self.k, self.a, self.a_rs, self.to, self.m);
+                for (tile, first) in tiles() {
+                    let (n, to) = (size(first), self.to.add(tile * depth));
+                    let from = self.a.offset(first as isize * self.a_rs);
+                    transpose::panel(simd, n, self.k, from, self.a_rs, to, row_step(n));
+                }
             } else if self.a_rs == 1 {
+                // Tiles innermost: they read from the same cache lines.
                 for k in 0..self.k {
-                    let (from, to) = (self.a.offset(k as isize * self.a_cs), self.to.add(k * self.m));
-                    for j in (0..self.m).step_by(lanes) {
-                        let n = lanes.min(self.m - j);
-                        T::Vec::<S>::load_first(simd, from.add(j), n).store_first(to.add(j), n);
+                    for (tile, first) in tiles() {
+                        let n = size(first);
+                        let from = self.a.offset(k as isize * self.a_cs).add(first);
+                        let to = self.to.add(tile * depth + k * row_step(n));
+                        for j in (0..n).step_by(lanes) {
+                            let n = lanes.min(n - j);
+                            T::Vec::<S>::load_first(simd, from.add(j), n).store_first(to.add(j), n);
+                        }
                     }
                 }
             } else {
-                for k in 0..self.k {
-                    for r in 0..self.m {
-                        let at = r as isize * self.a_rs + k as isize * self.a_cs;
-                        *self.to.add(k * self.m + r) = *self.a.offset(at);
+                for (tile, first) in tiles() {
+                    for k in 0..self.k {
+                        for r in 0..size(first) {
+                            let at = (first + r) as isize * self.a_rs + k as isize * self.a_cs;
+                            *self.to.add(tile * depth + k * row_step(size(first)) + r) = *self.a.offset(at);
+                        }
                     }
                 }
             }
-        }
-    }
-}
-
-/// The edge of the blocks that are transposed in registers.
-const EDGE: usize = 4;
-
-/// `to[k][j] = from[j][k]`, for `j < n`; strides of the first index.
-///
-/// # Safety
-/// Both matrices must be valid and not overlap.
-#[inline(always)]
-unsafe fn transpose<T: Copy>(n: usize, k: usize, from: *const T, from_s: isize, to: *mut T, to_s: usize) {
-    let mut j = 0;
-    while j + EDGE <= n {
-        let from = from.wrapping_offset(j as isize * from_s);
-        let mut i = 0;
-        while i + EDGE <= k {
-            // SAFETY: a whole block is inside both.
-            unsafe {
-                let lines: [[T; EDGE]; EDGE] = std::array::from_fn(|r| {
-                    from.offset(r as isize * from_s).add(i).cast::<[T; EDGE]>().read()
-                });
-                // One index runs over the block's columns and the target's rows alike.
-                #[allow(clippy::needless_range_loop)]
-                for c in 0..EDGE {
-                    let line: [T; EDGE] = std::array::from_fn(|r| lines[r][c]);
-                    to.add((i + c) * to_s + j).cast::<[T; EDGE]>().write(line);
-                }
-            }
-            i += EDGE;
-        }
-        for i in i..k {
-            for r in 0..EDGE {
-                // SAFETY: inside both.
-                unsafe { *to.add(i * to_s + j + r) = *from.offset(r as isize * from_s).add(i) };
-            }
-        }
-        j += EDGE;
-    }
-    for j in j..n {
-        for i in 0..k {
-            // SAFETY: inside both.
-            unsafe { *to.add(i * to_s + j) = *from.offset(j as isize * from_s).add(i) };
         }
     }
 }

@@ -87,6 +87,21 @@ impl<T: GemmElem, const R: usize, const ROWS_ARE_CLOSE: bool> Kernel for Rows<'_
     }
 }
 
+/// So many rounds take longer than memory does.
+const FAR: usize = 64;
+
+/// Brings a cache line near; any address will do.
+#[inline(always)]
+fn prefetch<T>(ptr: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(ptr.cast())
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = ptr;
+}
+
 /// One tile: `R` rows, `columns` columns in `V` vectors, the last of which may be cut short where `CUT`.
 ///
 /// # Safety
@@ -106,6 +121,14 @@ unsafe fn tile<
 ) {
     let lanes = T::Vec::<S>::LANES;
     let last = columns - (V - 1) * lanes;
+    if strip.finish.reads_c && strip.k > FAR {
+        // What the sums will be added to is on its way while they are made.
+        for r in 0..R {
+            for v in 0..V {
+                prefetch(strip.c.wrapping_offset(r as isize * strip.c_rs).wrapping_add(v * lanes));
+            }
+        }
+    }
     let mut sums = [[T::Vec::<S>::zero(simd); V]; R];
     let (mut a, mut b) = (strip.a, strip.b);
     let (a_rs, a_cs) = if ROWS_ARE_CLOSE { (1, strip.a_step) } else { (strip.a_step, 1) };

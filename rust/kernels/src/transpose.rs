@@ -1,0 +1,246 @@
+//! Transposing small blocks in registers.
+use crate::simd::{Level, Simd};
+
+/// Elements along a cache line that are dealt with at a time, so that each line is touched once.
+const LINE: usize = 64;
+
+/// `to[k][j] = from[j][k]` for `j < n` and `k < depth`; the strides are those of the first index.
+///
+/// Up to three elements a line beyond `n` are overwritten with something.
+///
+/// # Safety
+/// `from` is valid; `to` has room for `n` rounded up to a multiple of 4 in each line, and does not overlap `from`.
+#[inline(always)]
+pub(crate) unsafe fn panel<S: Simd, T: Copy>(
+    simd: S,
+    n: usize,
+    depth: usize,
+    from: *const T,
+    from_s: isize,
+    to: *mut T,
+    to_s: usize,
+) {
+    let edge = edge::<T>();
+    if depth < edge {
+        for k in 0..depth {
+            for j in 0..n {
+                // SAFETY: inside both.
+                unsafe { *to.add(k * to_s + j) = *from.offset(j as isize * from_s).add(k) };
+            }
+        }
+        return;
+    }
+    let step = LINE / size_of::<T>();
+    let mut k = 0;
+    while k < depth {
+        let end = depth.min(k + step);
+        let mut j = 0;
+        while j < n {
+            let row = |r: usize| from.wrapping_offset((j + r).min(n - 1) as isize * from_s);
+            let wide = edge == 8 && n - j > 4;
+            let mut i = k;
+            while i < end {
+                // The last block reaches back over what is done already.
+                let i_here = i.min(depth - edge);
+                // SAFETY: rows are clamped to the source, columns are inside, the target has room.
+                unsafe {
+                    let to = to.add(i_here * to_s + j);
+                    if wide {
+                        eight(simd, std::array::from_fn(|r| row(r).add(i_here)), to, to_s);
+                    } else {
+                        four(simd, std::array::from_fn(|r| row(r).add(i_here)), to, to_s);
+                    }
+                }
+                i += edge;
+            }
+            j += if wide { 8 } else { 4 };
+        }
+        k = end;
+    }
+}
+
+/// How many columns of the source a block takes.
+pub(crate) const fn edge<T>() -> usize {
+    if size_of::<T>() == 8 { 4 } else { 8 }
+}
+
+/// Whether the level has the 256-bit shuffles.
+#[inline(always)]
+fn has_avx<S: Simd>() -> bool {
+    cfg!(target_arch = "x86_64") && matches!(S::LEVEL, Level::Avx2 | Level::Avx512)
+}
+
+/// Eight rows of eight.
+///
+/// # Safety
+/// Eight elements are readable at each of `rows`, and writable at each line of `to`.
+#[inline(always)]
+pub(crate) unsafe fn eight<S: Simd, T: Copy>(_: S, rows: [*const T; 8], to: *mut T, to_s: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if has_avx::<S>() && size_of::<T>() == 4 {
+        // SAFETY: the token proves AVX; the caller's promise.
+        return unsafe { avx::eight(rows.map(|row| row.cast()), to.cast(), to_s) };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { plain::<T, 8, 8>(rows, to, to_s) }
+}
+
+/// Four rows of [`edge`].
+///
+/// # Safety
+/// As many elements are readable at each of `rows`, and four are writable at each line of `to`.
+#[inline(always)]
+pub(crate) unsafe fn four<S: Simd, T: Copy>(_: S, rows: [*const T; 4], to: *mut T, to_s: usize) {
+    // SAFETY: the token proves AVX; the caller's promise.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if has_avx::<S>() {
+            match size_of::<T>() {
+                4 => return avx::four(rows.map(|row| row.cast()), to.cast(), to_s),
+                8 => return avx::four_long(rows.map(|row| row.cast()), to.cast(), to_s),
+                _ => {}
+            }
+        }
+        if edge::<T>() == 4 { plain::<T, 4, 4>(rows, to, to_s) } else { plain::<T, 4, 8>(rows, to, to_s) }
+    }
+}
+
+/// # Safety
+/// `C` elements are readable at each of `rows`, and `R` writable at each line of `to`.
+#[inline(always)]
+unsafe fn plain<T: Copy, const R: usize, const C: usize>(rows: [*const T; R], to: *mut T, to_s: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        // All is read before anything is written, so that it can happen in registers.
+        let lines: [[T; C]; R] = std::array::from_fn(|r| rows[r].cast::<[T; C]>().read());
+        let columns: [[T; R]; C] = std::array::from_fn(|c| std::array::from_fn(|r| lines[r][c]));
+        for (c, column) in columns.into_iter().enumerate() {
+            to.add(c * to_s).cast::<[T; R]>().write(column);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx {
+    use std::arch::x86_64::*;
+
+    /// Four columns out of eight rows: rows 0 to 3 in the low halves, 4 to 7 in the high ones.
+    #[inline(always)]
+    unsafe fn columns(a: [__m256; 4]) -> [__m256; 4] {
+        // SAFETY: the caller's level has AVX.
+        unsafe {
+            let (t0, t1) = (_mm256_unpacklo_ps(a[0], a[1]), _mm256_unpackhi_ps(a[0], a[1]));
+            let (t2, t3) = (_mm256_unpacklo_ps(a[2], a[3]), _mm256_unpackhi_ps(a[2], a[3]));
+            [
+                _mm256_shuffle_ps::<0x44>(t0, t2),
+                _mm256_shuffle_ps::<0xee>(t0, t2),
+                _mm256_shuffle_ps::<0x44>(t1, t3),
+                _mm256_shuffle_ps::<0xee>(t1, t3),
+            ]
+        }
+    }
+
+    /// # Safety
+    /// The machine has AVX; see the caller.
+    #[inline(always)]
+    pub unsafe fn eight(rows: [*const f32; 8], to: *mut f32, to_s: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            for half in 0..2 {
+                let mut a = [_mm256_setzero_ps(); 4];
+                for r in 0..4 {
+                    let low = _mm256_castps128_ps256(_mm_loadu_ps(rows[r].add(4 * half)));
+                    a[r] = _mm256_insertf128_ps::<1>(low, _mm_loadu_ps(rows[r + 4].add(4 * half)));
+                }
+                for (c, column) in columns(a).into_iter().enumerate() {
+                    _mm256_storeu_ps(to.add((4 * half + c) * to_s), column);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// The machine has AVX; see the caller.
+    #[inline(always)]
+    pub unsafe fn four(rows: [*const f32; 4], to: *mut f32, to_s: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut a = [_mm256_setzero_ps(); 4];
+            for (a, row) in a.iter_mut().zip(rows) {
+                *a = _mm256_loadu_ps(row);
+            }
+            // Here the halves are columns 0 to 3 and 4 to 7.
+            for (c, column) in columns(a).into_iter().enumerate() {
+                _mm_storeu_ps(to.add(c * to_s), _mm256_castps256_ps128(column));
+                _mm_storeu_ps(to.add((c + 4) * to_s), _mm256_extractf128_ps::<1>(column));
+            }
+        }
+    }
+
+    /// # Safety
+    /// The machine has AVX; see the caller.
+    #[inline(always)]
+    pub unsafe fn four_long(rows: [*const f64; 4], to: *mut f64, to_s: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            for half in 0..2 {
+                let mut a = [_mm256_setzero_pd(); 2];
+                for r in 0..2 {
+                    let low = _mm256_castpd128_pd256(_mm_loadu_pd(rows[r].add(2 * half)));
+                    a[r] = _mm256_insertf128_pd::<1>(low, _mm_loadu_pd(rows[r + 2].add(2 * half)));
+                }
+                _mm256_storeu_pd(to.add(2 * half * to_s), _mm256_unpacklo_pd(a[0], a[1]));
+                _mm256_storeu_pd(to.add((2 * half + 1) * to_s), _mm256_unpackhi_pd(a[0], a[1]));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{self, Kernel, available, with_level};
+
+    struct Panel<'a, T>(usize, usize, &'a [T], &'a mut [T], usize);
+
+    impl<T: Copy> Kernel for Panel<'_, T> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            let Panel(n, depth, from, to, to_s) = self;
+            // SAFETY: the buffers are as large as needed.
+            unsafe { panel(simd, n, depth, from.as_ptr(), depth as isize, to.as_mut_ptr(), to_s) }
+        }
+    }
+
+    fn check<T: Copy + PartialEq + std::fmt::Debug + From<u8>>() {
+        for level in available() {
+            for n in 1..=32usize {
+                for depth in [1, 3, 4, 5, 7, 8, 9, 16, 17, 31, 40] {
+                    let from: Vec<T> = (0..n * depth).map(|i| T::from((i * 37 % 251) as u8)).collect();
+                    let to_s = n.next_multiple_of(4) + 4;
+                    let mut to = vec![T::from(255); depth * to_s];
+                    with_level(level, || simd::dispatch(Panel(n, depth, &from, &mut to, to_s)));
+                    for k in 0..depth {
+                        for j in 0..to_s {
+                            let got = to[k * to_s + j];
+                            if j < n {
+                                assert_eq!(got, from[j * depth + k], "{level} {n} {depth} at {j} {k}");
+                            } else if j >= n.next_multiple_of(4) {
+                                assert_eq!(got, T::from(255), "{level} {n} {depth} wrote beyond");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn panels_of_all_sizes() {
+        check::<u8>();
+        check::<u16>();
+        check::<f32>();
+        check::<f64>();
+    }
+}
