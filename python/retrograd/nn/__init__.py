@@ -1,0 +1,33 @@
+"""Layers and models, with torch's names, argument orders, defaults and `state_dict` keys."""
+
+from __future__ import annotations
+
+from retrograd._core import Parameter
+from retrograd.nn import functional, init
+from retrograd.nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from retrograd.nn.container import ModuleList, Sequential
+from retrograd.nn.dropout import Dropout
+from retrograd.nn.flatten import Flatten
+from retrograd.nn.linear import Identity, Linear
+from retrograd.nn.loss import CrossEntropyLoss, MSELoss
+from retrograd.nn.module import Module
+
+__all__ = [
+    "CrossEntropyLoss",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "Linear",
+    "LogSoftmax",
+    "MSELoss",
+    "Module",
+    "ModuleList",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "functional",
+    "init",
+]

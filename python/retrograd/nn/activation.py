@@ -1,0 +1,79 @@
+"""Activations: ReLU, Tanh, Sigmoid, Softmax, LogSoftmax."""
+
+from __future__ import annotations
+
+from retrograd._core import Tensor
+from retrograd.nn import functional as F
+from retrograd.nn._checks import unsupported
+from retrograd.nn.module import Module
+
+__all__ = ["LogSoftmax", "ReLU", "Sigmoid", "Softmax", "Tanh"]
+
+
+class ReLU(Module):
+    """max(0, x), element by element; NaN stays NaN. Any shape.
+
+    Raises:
+        NotImplementedError: for `inplace=True`, which would save no memory here.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        if inplace:
+            unsupported("ReLU", "inplace", inplace, "leave it out, the numbers are the same")
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Applies it to `input`."""
+        return input.relu()
+
+
+class Tanh(Module):
+    """The hyperbolic tangent, element by element. Any shape."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Applies it to `input`."""
+        return input.tanh()
+
+
+class Sigmoid(Module):
+    """1 / (1 + exp(-x)), element by element. Any shape."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Applies it to `input`."""
+        return F.sigmoid(input)
+
+
+class _AlongDim(Module):
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        if dim is None:
+            unsupported(type(self).__name__, "dim", dim, "say which dimension, such as dim=-1")
+        self.dim = dim
+
+    def extra_repr(self) -> str:
+        """The dimension."""
+        return f"dim={self.dim}"
+
+
+class Softmax(_AlongDim):
+    """exp(x) / sum(exp(x)) along `dim`, shifted by the maximum so that it cannot overflow. Any shape.
+
+    Raises:
+        NotImplementedError: when `dim` is left out (torch guesses it and warns).
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Applies it to `input`."""
+        return F.softmax(input, self.dim)
+
+
+class LogSoftmax(_AlongDim):
+    """x - log(sum(exp(x))) along `dim`, shifted by the maximum so that it cannot overflow. Any shape.
+
+    Raises:
+        NotImplementedError: when `dim` is left out (torch guesses it and warns).
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Applies it to `input`."""
+        return F.log_softmax(input, self.dim)

@@ -1,0 +1,172 @@
+"""Layers and losses as functions, with torch's names and argument orders."""
+
+from __future__ import annotations
+
+import warnings
+
+from retrograd import _core
+from retrograd._core import DType, Tensor
+from retrograd.nn._checks import unsupported
+
+__all__ = [
+    "cross_entropy",
+    "dropout",
+    "linear",
+    "log_softmax",
+    "mse_loss",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "tanh",
+]
+
+_REDUCTIONS = ("mean", "sum", "none")
+
+
+def check_reduction(where: str, size_average: bool | None, reduce: bool | None, reduction: str) -> None:
+    """Accepts torch's three reductions; refuses its two deprecated arguments."""
+    for name, value in (("size_average", size_average), ("reduce", reduce)):
+        if value is not None:
+            unsupported(where, name, value, 'write reduction="mean", "sum" or "none"')
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"{where}: reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`input @ weight.T + bias`: input (*, in), weight (out, in), bias (out,), output (*, out).
+
+    Raises:
+        ValueError: when the extents do not fit.
+    """
+    output = input @ weight.t()
+    return output if bias is None else output + bias
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(0, x), element by element.
+
+    Raises:
+        NotImplementedError: for `inplace=True`.
+    """
+    if inplace:
+        unsupported("relu", "inplace", inplace, "leave it out, the numbers are the same")
+    return input.relu()
+
+
+def tanh(input: Tensor) -> Tensor:
+    """The hyperbolic tangent, element by element."""
+    return input.tanh()
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)), element by element."""
+    return input.sigmoid()
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Zeroes elements with probability `p` and scales the others by 1/(1-p); the identity unless `training`.
+
+    Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014.
+
+    Raises:
+        ValueError: when `p` is not in [0, 1].
+        NotImplementedError: for `inplace=True`.
+    """
+    if inplace:
+        unsupported("dropout", "inplace", inplace, "leave it out, the numbers are the same")
+    return _core.dropout(input, p, training)
+
+
+def softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
+) -> Tensor:
+    """exp(x) / sum(exp(x)) along `dim`, shifted by the maximum so that it cannot overflow.
+
+    Raises:
+        NotImplementedError: when `dim` is left out (torch guesses it and warns).
+        IndexError: for a dimension that is not there.
+    """
+    exps = _shifted("softmax", input, dim, dtype).exp()
+    return exps / exps.sum(dim, keepdim=True)
+
+
+def log_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
+) -> Tensor:
+    """x - log(sum(exp(x))) along `dim`, shifted by the maximum so that it cannot overflow.
+
+    Raises:
+        NotImplementedError: when `dim` is left out (torch guesses it and warns).
+        IndexError: for a dimension that is not there.
+    """
+    shifted = _shifted("log_softmax", input, dim, dtype)
+    return shifted - shifted.exp().sum(dim, keepdim=True).log()
+
+
+def _shifted(where: str, input: Tensor, dim: int | None, dtype: DType | None) -> Tensor:
+    if dim is None:
+        unsupported(where, "dim", dim, "say which dimension, such as dim=-1")
+    if dtype is not None:
+        input = input.to(dtype)
+    # The shift cancels out, in the value and in every derivative.
+    return input - input.detach().amax(dim, keepdim=True)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Cross-entropy between logits and class indices: -log(softmax(input))[target].
+
+    Shapes: input (N, C) or (C,), target int64 (N,) or (), output scalar, or the target's with reduction="none".
+    Targets equal to `ignore_index` count neither in the sum nor in the mean.
+
+    Raises:
+        IndexError: for a target outside 0 to C-1 that is not `ignore_index`.
+        ValueError: when the shapes do not fit, or for an unknown reduction.
+        NotImplementedError: for `weight`, `label_smoothing` and the deprecated `size_average` and `reduce`.
+    """
+    if weight is not None:
+        unsupported("cross_entropy", "weight", weight, "leave it out")
+    if label_smoothing:
+        unsupported("cross_entropy", "label_smoothing", label_smoothing, "leave it out")
+    check_reduction("cross_entropy", size_average, reduce, reduction)
+    return _core.cross_entropy(input, target, ignore_index, reduction)
+
+
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """The mean (or sum) of squared differences; output scalar, or the input's shape with reduction="none".
+
+    Warns, as torch does, when the shapes differ: they broadcast, which is seldom meant.
+
+    Raises:
+        ValueError: when the shapes do not broadcast, or for an unknown reduction.
+        NotImplementedError: for `weight` and the deprecated `size_average` and `reduce`.
+    """
+    if weight is not None:
+        unsupported("mse_loss", "weight", weight, "leave it out")
+    check_reduction("mse_loss", size_average, reduce, reduction)
+    if input.shape != target.shape:
+        warnings.warn(
+            f"mse_loss: the target's shape {tuple(target.shape)} differs from the input's {tuple(input.shape)}: "
+            "they will broadcast, which is seldom meant. Give both the same shape.",
+            stacklevel=2,
+        )
+    difference = input - target
+    square = difference * difference
+    if reduction == "mean":
+        return square.mean()
+    return square.sum() if reduction == "sum" else square
