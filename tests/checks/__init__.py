@@ -1,0 +1,1 @@
+"""What the tests share: the samples' language, the gradient checker, subprocesses."""

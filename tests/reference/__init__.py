@@ -1,0 +1,23 @@
+"""Every op, layer, loss and optimizer again, in plain NumPy and float64, forward and backward.
+
+Written from the formulas, not from the engine: what both agree on is not one mistake made twice by copying. The sweep
+(`test_ops.py`) fails when the engine lists an op that has no reference here.
+"""
+
+from reference import draw, index, linalg, loss, memory, optim, pointwise, reduce, select, shape
+from reference.registry import REFERENCES, Reference
+
+__all__ = [
+    "REFERENCES",
+    "Reference",
+    "draw",
+    "index",
+    "linalg",
+    "loss",
+    "memory",
+    "optim",
+    "pointwise",
+    "reduce",
+    "select",
+    "shape",
+]

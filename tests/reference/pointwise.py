@@ -1,0 +1,203 @@
+"""Element by element."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reference.registry import Array, backward, forward, unbroadcast
+
+
+@forward("add")
+def add(a: Array, b: Array) -> Array:
+    return a + b
+
+
+@backward("add")
+def add_backward(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    return unbroadcast(g, a.shape), unbroadcast(g, b.shape)
+
+
+@forward("sub")
+def sub(a: Array, b: Array) -> Array:
+    return a - b
+
+
+@backward("sub")
+def sub_backward(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    return unbroadcast(g, a.shape), unbroadcast(-g, b.shape)
+
+
+@forward("mul")
+def mul(a: Array, b: Array) -> Array:
+    return a * b
+
+
+@backward("mul")
+def mul_backward(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    return unbroadcast(g * b, a.shape), unbroadcast(g * a, b.shape)
+
+
+@forward("div")
+def div(a: Array, b: Array) -> Array:
+    return a / b
+
+
+@backward("div")
+def div_backward(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    return unbroadcast(g / b, a.shape), unbroadcast(-g * a / (b * b), b.shape)
+
+
+@forward("pow")
+def pow(a: Array, b: Array) -> Array:
+    return np.power(a, b)
+
+
+@backward("pow")
+def pow_backward(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    to_base = np.where(b == 0, 0.0, b * np.power(a, b - 1))
+    to_exponent = np.power(a, b) * np.log(np.where(a > 0, a, 1.0))
+    return unbroadcast(g * to_base, a.shape), unbroadcast(g * to_exponent, b.shape)
+
+
+@forward("maximum")
+def maximum(a: Array, b: Array) -> Array:
+    return np.maximum(a, b)
+
+
+@backward("maximum")
+def maximum_backward(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    share = np.where(a == b, 0.5, a > b)  # A tie shares the gradient.
+    return unbroadcast(g * share, a.shape), unbroadcast(g * (1 - share), b.shape)
+
+
+@forward("minimum")
+def minimum(a: Array, b: Array) -> Array:
+    return np.minimum(a, b)
+
+
+@backward("minimum")
+def minimum_backward(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    share = np.where(a == b, 0.5, a < b)
+    return unbroadcast(g * share, a.shape), unbroadcast(g * (1 - share), b.shape)
+
+
+@forward("neg")
+def neg(x: Array) -> Array:
+    return -x
+
+
+@backward("neg")
+def neg_backward(g: Array, x: Array) -> tuple[Array]:
+    return (-g,)
+
+
+@forward("abs")
+def abs(x: Array) -> Array:
+    return np.abs(x)
+
+
+@backward("abs")
+def abs_backward(g: Array, x: Array) -> tuple[Array]:
+    return (g * np.sign(x),)
+
+
+@forward("exp")
+def exp(x: Array) -> Array:
+    return np.exp(x)
+
+
+@backward("exp")
+def exp_backward(g: Array, x: Array) -> tuple[Array]:
+    return (g * np.exp(x),)
+
+
+@forward("log")
+def log(x: Array) -> Array:
+    return np.log(x)
+
+
+@backward("log")
+def log_backward(g: Array, x: Array) -> tuple[Array]:
+    return (g / x,)
+
+
+@forward("sqrt")
+def sqrt(x: Array) -> Array:
+    return np.sqrt(x)
+
+
+@backward("sqrt")
+def sqrt_backward(g: Array, x: Array) -> tuple[Array]:
+    return (g / (2 * np.sqrt(x)),)
+
+
+@forward("tanh")
+def tanh(x: Array) -> Array:
+    return np.tanh(x)
+
+
+@backward("tanh")
+def _tanh_vjp(g: Array, x: Array) -> tuple[Array]:
+    return (g / np.cosh(x) ** 2,)
+
+
+@forward("tanh_backward")
+def tanh_backward(y: Array, g: Array) -> Array:
+    return g * (1 - y * y)
+
+
+@forward("sigmoid")
+def sigmoid(x: Array) -> Array:
+    return np.where(x >= 0, 1 / (1 + np.exp(-np.abs(x))), np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))))
+
+
+@backward("sigmoid")
+def _sigmoid_vjp(g: Array, x: Array) -> tuple[Array]:
+    return (g * sigmoid(x) * sigmoid(-x),)
+
+
+@forward("sigmoid_backward")
+def sigmoid_backward(y: Array, g: Array) -> Array:
+    return g * y * (1 - y)
+
+
+@forward("relu")
+def relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
+@backward("relu")
+def _relu_vjp(g: Array, x: Array) -> tuple[Array]:
+    return (g * (x > 0),)
+
+
+@forward("relu_backward")
+def relu_backward(y: Array, g: Array) -> Array:
+    return np.where(y > 0, g, 0)
+
+
+_COMPARISONS = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
+
+
+@forward("compare")
+def compare(a: Array, b: Array, *, how: str) -> Array:
+    result: Array = _COMPARISONS[how](a, b)
+    return result
+
+
+@forward("cast")
+def cast(x: Array, *, dtype: str) -> Array:
+    numpy_name = {"bfloat16": "float32", "bool": "bool"}.get(dtype, dtype)
+    return x.astype(numpy_name)
+
+
+@backward("cast")
+def cast_backward(g: Array, x: Array, *, dtype: str) -> tuple[Array | None]:
+    return (g if dtype.startswith(("float", "bfloat")) else None,)

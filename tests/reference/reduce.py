@@ -1,0 +1,52 @@
+"""Reductions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reference.registry import Array, backward, forward
+
+Dims = int | tuple[int, ...] | list[int] | None
+
+
+def axes(dims: Dims) -> tuple[int, ...] | None:
+    """Dimensions as NumPy wants them."""
+    if dims is None:
+        return None
+    return (dims,) if isinstance(dims, int) else tuple(dims)
+
+
+def _restored(y: Array, x: Array, dims: Dims, keepdim: bool) -> Array:
+    """A reduced array with its reduced dimensions back, of extent one."""
+    if keepdim:
+        return y
+    every = range(x.ndim) if dims is None else [d % x.ndim for d in axes(dims) or ()]
+    return y.reshape([1 if i in every else n for i, n in enumerate(x.shape)])
+
+
+@forward("sum")
+def sum(x: Array, *, dims: Dims = None, keepdim: bool = False) -> Array:
+    return np.asarray(x.sum(axis=axes(dims), keepdims=keepdim, dtype=x.dtype))
+
+
+@backward("sum")
+def sum_backward(g: Array, x: Array, *, dims: Dims = None, keepdim: bool = False) -> tuple[Array]:
+    return (np.broadcast_to(_restored(g, x, dims, keepdim), x.shape),)
+
+
+@forward("max")
+def max(x: Array, *, dims: Dims = None, keepdim: bool = False) -> Array:
+    return np.asarray(x.max(axis=axes(dims), keepdims=keepdim))
+
+
+@backward("max")
+def max_backward(g: Array, x: Array, *, dims: Dims = None, keepdim: bool = False) -> tuple[Array]:
+    """Tied maxima share the gradient."""
+    top = x == x.max(axis=axes(dims), keepdims=True)
+    share = top / top.sum(axis=axes(dims), keepdims=True)
+    return (share * _restored(g, x, dims, keepdim),)
+
+
+@forward("argmax")
+def argmax(x: Array, *, dim: int | None = None, keepdim: bool = False) -> Array:
+    return np.asarray(np.argmax(x, axis=dim, keepdims=keepdim))

@@ -1,0 +1,70 @@
+"""Views, and writing into one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reference.registry import Array, backward, forward, unbroadcast
+
+
+@forward("reshape")
+def reshape(x: Array, *, shape: list[int]) -> Array:
+    return x.reshape(shape)
+
+
+@backward("reshape")
+def reshape_backward(g: Array, x: Array, *, shape: list[int]) -> tuple[Array]:
+    return (g.reshape(x.shape),)
+
+
+@forward("permute")
+def permute(x: Array, *, dims: list[int]) -> Array:
+    return x.transpose(dims)
+
+
+@backward("permute")
+def permute_backward(g: Array, x: Array, *, dims: list[int]) -> tuple[Array]:
+    return (g.transpose(np.argsort(dims)),)
+
+
+def _key(x: Array, dim: int, start: int, length: int, step: int) -> tuple[slice | Array, ...]:
+    return (*(slice(None),) * (dim % x.ndim), start + step * np.arange(length))
+
+
+@forward("slice")
+def slice_(x: Array, *, dim: int, start: int, length: int, step: int = 1) -> Array:
+    return x[_key(x, dim, start, length, step)]
+
+
+@backward("slice")
+def slice_backward(g: Array, x: Array, *, dim: int, start: int, length: int, step: int = 1) -> tuple[Array]:
+    result = np.zeros_like(x)
+    result[_key(x, dim, start, length, step)] = g
+    return (result,)
+
+
+@forward("slice_scatter")
+def slice_scatter(x: Array, source: Array, *, dim: int, start: int, length: int, step: int = 1) -> Array:
+    result = x.copy()
+    result[_key(x, dim, start, length, step)] = source
+    return result
+
+
+@backward("slice_scatter")
+def slice_scatter_backward(
+    g: Array, x: Array, source: Array, *, dim: int, start: int, length: int, step: int = 1
+) -> tuple[Array, Array]:
+    key = _key(x, dim, start, length, step)
+    to_x = g.copy()
+    to_x[key] = 0
+    return to_x, g[key]
+
+
+@forward("expand")
+def expand(x: Array, *, shape: list[int]) -> Array:
+    return np.broadcast_to(x, shape)
+
+
+@backward("expand")
+def expand_backward(g: Array, x: Array, *, shape: list[int]) -> tuple[Array]:
+    return (unbroadcast(g, x.shape),)

@@ -1,0 +1,317 @@
+"""Gradients through the public interface: what is kept, what is freed, what is refused."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+from retrograd import Tensor
+
+
+def leaf(*values: float) -> Tensor:
+    return rg.tensor([float(v) for v in values], requires_grad=True)
+
+
+# --- backward and grad --------------------------------------------------------------------------------------------------
+
+
+def test_backward_fills_the_gradients_of_leaves() -> None:
+    a, b = leaf(1, 2), leaf(3, 4)
+    ((a + b) * a).sum().backward()
+    assert a.grad is not None
+    assert b.grad is not None
+    assert a.grad.tolist() == [5, 8]
+    assert b.grad.tolist() == [1, 2]
+
+
+def test_gradients_accumulate_in_place() -> None:
+    a = leaf(1, 2)
+    (a * 3).sum().backward()
+    first = a.grad
+    (a * 4).sum().backward()
+    assert a.grad is first
+    assert first is not None
+    assert first.tolist() == [7, 7]
+
+
+def test_the_gradient_is_one_object() -> None:
+    a = leaf(1.0)
+    (a * 2).sum().backward()
+    assert a.grad is a.grad
+
+
+def test_a_tensor_used_twice_gets_both_gradients() -> None:
+    a = leaf(3.0)
+    b = a * a
+    (b * b + b).sum().backward()
+    assert a.grad is not None
+    assert a.grad.item() == pytest.approx(4 * 27 + 6)
+
+
+def test_backward_needs_a_scalar_or_a_gradient() -> None:
+    a = leaf(1, 2)
+    with pytest.raises(RuntimeError, match="scalar"):
+        (a * 2).backward()
+    (a * 2).backward(rg.tensor([1.0, 10.0]))
+    assert a.grad is not None
+    assert a.grad.tolist() == [2, 20]
+
+
+def test_backward_checks_the_shape_of_the_gradient() -> None:
+    a = leaf(1, 2)
+    with pytest.raises((RuntimeError, ValueError), match="shape"):
+        (a * 2).backward(rg.ones(3))
+
+
+def test_backward_without_a_graph_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="require"):
+        rg.ones(1).sum().backward()
+
+
+def test_backward_twice_needs_retain_graph() -> None:
+    a = leaf(1, 2)
+    loss = (a * a).sum()
+    loss.backward(retain_graph=True)
+    loss.backward()
+    assert a.grad is not None
+    assert a.grad.tolist() == [4, 8]
+    with pytest.raises(RuntimeError, match="retain_graph"):
+        loss.backward()
+
+
+def test_grad_returns_and_does_not_accumulate() -> None:
+    a, b = leaf(1, 2), leaf(3, 4)
+    ga, gb = rg.autograd.grad((a * b).sum(), [a, b])
+    assert (ga.tolist(), gb.tolist()) == ([3, 4], [1, 2])
+    assert a.grad is None
+
+
+def test_grad_of_an_intermediate_tensor() -> None:
+    a = leaf(2.0)
+    b = a * a
+    (g,) = rg.autograd.grad((b * b).sum(), [b])
+    assert g.item() == 8
+
+
+def test_grad_of_several_outputs() -> None:
+    a = leaf(1, 2)
+    (g,) = rg.autograd.grad([a * 2, a * 3], [a], [rg.ones(2), rg.tensor([10.0, 100.0])])
+    assert g.tolist() == [32, 302]
+
+
+def test_allow_unused() -> None:
+    a, b = leaf(1.0), leaf(2.0)
+    with pytest.raises(RuntimeError, match="allow_unused"):
+        rg.autograd.grad((a * 2).sum(), [a, b])
+    ga, gb = rg.autograd.grad((a * 2).sum(), [a, b], allow_unused=True)
+    assert ga.item() == 2
+    assert gb is None
+
+
+def test_create_graph_differentiates_the_gradient() -> None:
+    x = leaf(2.0)
+    y = x * x * x
+    (first,) = rg.autograd.grad(y.sum(), [x], create_graph=True)
+    (second,) = rg.autograd.grad(first.sum(), [x], create_graph=True)
+    (third,) = rg.autograd.grad(second.sum(), [x])
+    assert (first.item(), second.item(), third.item()) == (12, 12, 6)
+
+
+def test_without_create_graph_the_gradient_is_a_constant() -> None:
+    x = leaf(2.0)
+    (g,) = rg.autograd.grad((x * x).sum(), [x])
+    assert not g.requires_grad
+
+
+def test_third_derivative_of_tanh() -> None:
+    x = rg.tensor([0.3, -1.2], dtype=rg.float64, requires_grad=True)
+    y = x.tanh()
+    for _ in range(3):
+        (y,) = rg.autograd.grad(y.sum(), [x], create_graph=True)
+    t = np.tanh([0.3, -1.2])
+    np.testing.assert_allclose(y.detach().numpy(), (1 - t**2) * (6 * t**2 - 2), rtol=1e-12)
+
+
+def test_integers_cannot_require_a_gradient() -> None:
+    with pytest.raises((RuntimeError, TypeError), match="float"):
+        rg.tensor([1, 2], requires_grad=True)
+
+
+# --- leaves, detach, no_grad ------------------------------------------------------------------------------------------
+
+
+def test_leaves() -> None:
+    a = leaf(1.0)
+    b = a * 2
+    assert a.is_leaf
+    assert a.grad_fn is None
+    assert not b.is_leaf
+    assert b.grad_fn is not None
+    assert b.detach().is_leaf
+
+
+def test_detach_shares_memory_and_not_history() -> None:
+    a = leaf(1, 2)
+    d = (a * 1).detach()
+    assert not d.requires_grad
+    e = a.detach()
+    e.zero_()
+    assert a.tolist() == [0, 0]
+
+
+def test_retain_grad() -> None:
+    a = leaf(2.0)
+    b = a * a
+    b.retain_grad()
+    (b * 3).sum().backward()
+    assert b.grad is not None
+    assert b.grad.item() == 3
+
+
+def test_no_grad_as_context_and_decorator() -> None:
+    a = leaf(1.0)
+
+    @rg.no_grad()
+    def f(x: Tensor) -> Tensor:
+        assert not rg.is_grad_enabled()
+        return x * 2
+
+    with rg.no_grad():
+        assert not (a * 2).requires_grad
+        with rg.enable_grad():
+            assert (a * 2).requires_grad
+    assert rg.is_grad_enabled()
+    assert not f(a).requires_grad
+    assert f.__name__ == "f"
+
+
+def test_no_grad_is_left_by_an_exception() -> None:
+    with pytest.raises(KeyError), rg.no_grad():
+        raise KeyError
+    assert rg.is_grad_enabled()
+
+
+def test_set_grad_enabled() -> None:
+    with rg.set_grad_enabled(False):
+        assert not rg.is_grad_enabled()
+    assert rg.is_grad_enabled()
+
+
+def test_requires_grad_switches_on_leaves_only() -> None:
+    a = rg.ones(2)
+    assert a.requires_grad_() is a
+    b = a * 2
+    with pytest.raises(RuntimeError, match="leaf|leaves"):
+        b.requires_grad_(False)
+
+
+# --- hooks --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_hook_sees_and_replaces_the_gradient() -> None:
+    a = leaf(1, 2)
+    seen: list[list[float]] = []
+    b = a * 2
+    b.register_hook(lambda g: seen.append(g.tolist()))
+    b.register_hook(lambda g: g * 10)
+    b.sum().backward()
+    assert seen == [[1, 1]]
+    assert a.grad is not None
+    assert a.grad.tolist() == [20, 20]
+
+
+def test_a_hook_on_a_leaf() -> None:
+    a = leaf(1, 2)
+    handle = a.register_hook(lambda g: g * 2)
+    a.sum().backward()
+    handle.remove()
+    a.sum().backward()
+    assert a.grad is not None
+    assert a.grad.tolist() == [3, 3]
+
+
+def test_a_hooks_exception_comes_out_of_backward() -> None:
+    a = leaf(1.0)
+
+    def hook(g: Tensor) -> None:
+        raise LookupError("from the hook")
+
+    b = a * 2
+    b.register_hook(hook)
+    with pytest.raises(LookupError, match="from the hook"):
+        b.sum().backward()
+    (a * 2).sum().backward()  # The next one is not disturbed.
+
+
+def test_a_hook_may_run_backward() -> None:
+    a, c = leaf(1.0), leaf(2.0)
+    b = a * 2
+
+    def hook(g: Tensor) -> None:
+        with rg.enable_grad():
+            (c * c).sum().backward()
+
+    b.register_hook(hook)
+    b.sum().backward()
+    assert c.grad is not None
+    assert c.grad.item() == 4
+
+
+class Witness:
+    """Something a weak reference can watch."""
+
+
+def test_a_cycle_through_a_hook_is_collected() -> None:
+    witness = Witness()
+    a = leaf(1.0)
+    b = a * 2
+
+    def hook(g: Tensor, held: object = (b, witness)) -> None:
+        pass
+
+    b.register_hook(hook)
+    watch = weakref.ref(witness)
+    del witness, a, b, hook
+    gc.collect()
+    assert watch() is None
+
+
+def test_a_cycle_through_a_leafs_hook_is_collected() -> None:
+    witness = Witness()
+    a = leaf(1.0)
+    a.register_hook(lambda g, held=(a, witness): None)
+    watch = weakref.ref(witness)
+    del witness, a
+    gc.collect()
+    assert watch() is None
+
+
+def test_a_hook_lives_while_the_graph_does() -> None:
+    a = leaf(1.0)
+    calls: list[int] = []
+    b = a * 2
+    b.register_hook(lambda g: calls.append(1))
+    c = b.sum()
+    del b
+    gc.collect()
+    c.backward()
+    assert calls == [1]
+
+
+def test_garbage_collection_during_backward_is_harmless() -> None:
+    a = leaf(1.0)
+    y = a
+
+    def collect(g: Tensor) -> None:
+        gc.collect()
+
+    for _ in range(50):
+        y = y * 1.0
+        y.register_hook(collect)
+    y.sum().backward()
+    assert a.grad is not None
+    assert a.grad.item() == 1
