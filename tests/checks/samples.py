@@ -1,7 +1,7 @@
 """Reads the samples that every op lists: operand shapes, then attributes.
 
-`"(3,4) (1,4)"`, `"(0,4) (0,2)i dim=1"`, `"(4,3).T (3,)+"`. After a shape: `.T` stores the last two dimensions the other
-way round, `::2` stores the last one with a gap after every element, `i5` is an int64 operand with values from 0 to 4,
+`"(3,4) (1,4)"`, `"(0,4) (0,2)i dim=1"`, `"(4,3).T (3,)+"`. After a shape: `.T` transposes the last two
+dimensions, so that (4,3).T is a (3,4) operand stored the other way round, `::2` stores the last one with a gap after every element, `i5` is an int64 operand with values from 0 to 4,
 `b` a bool operand, `+` positive values.
 """
 
@@ -45,6 +45,8 @@ class Operand:
             raise ValueError(f"not an operand: {text!r}")
         shape = tuple(int(n) for n in match["shape"].replace(" ", "").split(",") if n)
         marks = _MARK.findall(match["marks"])
+        if ".T" in marks:
+            shape = (*shape[:-2], shape[-1], shape[-2])
         below = next((int(m[1:] or 1) for m in marks if m.startswith("i")), None)
         return cls(shape, ".T" in marks, "::2" in marks, below, "b" in marks, "+" in marks)
 
@@ -64,7 +66,7 @@ class Operand:
         signs = 1 if self.positive else rng.choice([-1.0, 1.0], n)
         return np.asarray(sizes * signs).reshape(self.shape)
 
-    def tensor(self, array: Array, dtype: _core.DType | None = None) -> Tensor:
+    def laid_out(self, array: Array, dtype: _core.DType | None = None) -> Tensor:
         """A tensor of these values, laid out in memory as the sample says."""
         t = rg.tensor(array) if dtype is None else rg.tensor(array).to(dtype)
         with rg.no_grad():

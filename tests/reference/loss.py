@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reference.registry import Array
+from reference.registry import Array, backward, forward
 
 IGNORE = -100
 
@@ -40,6 +40,40 @@ def cross_entropy_grad(
     if reduction == "mean":
         scale = scale / used.sum()
     return grad * scale[..., None]
+
+
+def _log_sum_exp(x: Array) -> Array:
+    top = x.max(axis=-1, initial=-np.inf)
+    return np.asarray(top + np.log(np.exp(x - top[..., None]).sum(axis=-1)))
+
+
+@forward("cross_entropy")
+def _cross_entropy_op(
+    x: Array, target: Array, *, ignore_index: int, reduction: str
+) -> tuple[Array, Array]:
+    """The op's second output, kept for its gradient, is the logarithm of each row's sum of exponentials."""
+    return cross_entropy(x, target, ignore_index, reduction), _log_sum_exp(x)
+
+
+@backward("cross_entropy")
+def _cross_entropy_vjp(
+    g: Array, x: Array, target: Array, *, ignore_index: int, reduction: str
+) -> tuple[Array, None]:
+    return cross_entropy_grad(x, target, ignore_index, reduction, g), None
+
+
+@forward("cross_entropy_backward")
+def _cross_entropy_backward_op(
+    grad: Array, x: Array, target: Array, lse: Array, *, ignore_index: int, reduction: str
+) -> Array:
+    """From a given logarithm of the sum of exponentials, which need not be that of `x`."""
+    used = target != ignore_index
+    result = np.exp(x - lse[:, None])
+    result[np.flatnonzero(used), target[used]] -= 1
+    scale = np.broadcast_to(grad, target.shape) * used
+    if reduction == "mean":
+        scale = scale / used.sum()
+    return result * scale[:, None]
 
 
 def mse_loss(x: Array, y: Array) -> Array:

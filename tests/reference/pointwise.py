@@ -142,8 +142,14 @@ def _tanh_vjp(g: Array, x: Array) -> tuple[Array]:
 
 
 @forward("tanh_backward")
-def tanh_backward(y: Array, g: Array) -> Array:
-    return g * (1 - y * y)
+def tanh_backward(output: Array, grad: Array) -> Array:
+    return grad * (1 - output * output)
+
+
+@backward("tanh_backward")
+def _tanh_backward_vjp(g: Array, output: Array, grad: Array) -> tuple[Array, Array]:
+    to_output, to_grad = -2 * g * grad * output, g * (1 - output * output)
+    return unbroadcast(to_output, output.shape), unbroadcast(to_grad, grad.shape)
 
 
 @forward("sigmoid")
@@ -157,8 +163,14 @@ def _sigmoid_vjp(g: Array, x: Array) -> tuple[Array]:
 
 
 @forward("sigmoid_backward")
-def sigmoid_backward(y: Array, g: Array) -> Array:
-    return g * y * (1 - y)
+def sigmoid_backward(output: Array, grad: Array) -> Array:
+    return grad * output * (1 - output)
+
+
+@backward("sigmoid_backward")
+def _sigmoid_backward_vjp(g: Array, output: Array, grad: Array) -> tuple[Array, Array]:
+    to_output, to_grad = g * grad * (1 - 2 * output), g * output * (1 - output)
+    return unbroadcast(to_output, output.shape), unbroadcast(to_grad, grad.shape)
 
 
 @forward("relu")
@@ -172,8 +184,13 @@ def _relu_vjp(g: Array, x: Array) -> tuple[Array]:
 
 
 @forward("relu_backward")
-def relu_backward(y: Array, g: Array) -> Array:
-    return np.where(y > 0, g, 0)
+def relu_backward(output: Array, grad: Array) -> Array:
+    return np.where(output > 0, grad, 0)
+
+
+@backward("relu_backward")
+def _relu_backward_vjp(g: Array, output: Array, grad: Array) -> tuple[None, Array]:
+    return None, unbroadcast(np.where(output > 0, g, 0), grad.shape)
 
 
 _COMPARISONS = {
@@ -187,8 +204,8 @@ _COMPARISONS = {
 
 
 @forward("compare")
-def compare(a: Array, b: Array, *, how: str) -> Array:
-    result: Array = _COMPARISONS[how](a, b)
+def compare(a: Array, b: Array, *, kind: str) -> Array:
+    result: Array = _COMPARISONS[kind](a, b)
     return result
 
 

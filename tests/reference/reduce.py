@@ -48,5 +48,10 @@ def max_backward(g: Array, x: Array, *, dims: Dims = None, keepdim: bool = False
 
 
 @forward("argmax")
-def argmax(x: Array, *, dim: int | None = None, keepdim: bool = False) -> Array:
-    return np.asarray(np.argmax(x, axis=dim, keepdims=keepdim))
+def argmax(x: Array, *, dims: Dims = None, keepdim: bool = False) -> Array:
+    """The position among the elements of `dims`, counted in row-major order over them."""
+    over = [d % x.ndim for d in axes(dims) or ()]
+    kept = [d for d in range(x.ndim) if d not in over]
+    rows = x.transpose([*kept, *over]).reshape([x.shape[d] for d in kept] + [-1])
+    result = np.argmax(rows, axis=-1)
+    return np.asarray(result.reshape([1 if d in over else n for d, n in enumerate(x.shape)] if keepdim else result.shape))

@@ -27,34 +27,34 @@ def permute_backward(g: Array, x: Array, *, dims: list[int]) -> tuple[Array]:
     return (g.transpose(np.argsort(dims)),)
 
 
-def _key(x: Array, dim: int, start: int, length: int, step: int) -> tuple[slice | Array, ...]:
-    return (*(slice(None),) * (dim % x.ndim), start + step * np.arange(length))
+def _key(x: Array, dim: int, start: int, step: int, len: int) -> tuple[slice | Array, ...]:
+    return (*(slice(None),) * (dim % x.ndim), start + step * np.arange(len))
 
 
 @forward("slice")
-def slice_(x: Array, *, dim: int, start: int, length: int, step: int = 1) -> Array:
-    return x[_key(x, dim, start, length, step)]
+def slice_(x: Array, *, dim: int, start: int, step: int, len: int) -> Array:
+    return x[_key(x, dim, start, step, len)]
 
 
 @backward("slice")
-def slice_backward(g: Array, x: Array, *, dim: int, start: int, length: int, step: int = 1) -> tuple[Array]:
+def slice_backward(g: Array, x: Array, *, dim: int, start: int, step: int, len: int) -> tuple[Array]:
     result = np.zeros_like(x)
-    result[_key(x, dim, start, length, step)] = g
+    result[_key(x, dim, start, step, len)] = g
     return (result,)
 
 
 @forward("slice_scatter")
-def slice_scatter(x: Array, source: Array, *, dim: int, start: int, length: int, step: int = 1) -> Array:
+def slice_scatter(x: Array, source: Array, *, dim: int, start: int, step: int) -> Array:
     result = x.copy()
-    result[_key(x, dim, start, length, step)] = source
+    result[_key(x, dim, start, step, source.shape[dim])] = source
     return result
 
 
 @backward("slice_scatter")
 def slice_scatter_backward(
-    g: Array, x: Array, source: Array, *, dim: int, start: int, length: int, step: int = 1
+    g: Array, x: Array, source: Array, *, dim: int, start: int, step: int
 ) -> tuple[Array, Array]:
-    key = _key(x, dim, start, length, step)
+    key = _key(x, dim, start, step, source.shape[dim])
     to_x = g.copy()
     to_x[key] = 0
     return to_x, g[key]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from retrograd import _core
-from retrograd._core import Tensor
+from retrograd._core import DType, Tensor
 from retrograd._grads import forget
 from retrograd.optim.group import Layout, ParamGroup
 
@@ -99,14 +99,15 @@ class Optimizer:
             with _core.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            params: list[Tensor] = []
-            grads: list[Tensor] = []
+            # One fused call for all parameters of a dtype.
+            batches: dict[DType, tuple[list[Tensor], list[Tensor]]] = {}
             for p in group["params"]:
                 grad = p.grad
                 if grad is not None:
+                    params, grads = batches.setdefault(p.dtype, ([], []))
                     params.append(p)
                     grads.append(grad)
-            if params:
+            for params, grads in batches.values():
                 self.update(group, params, grads)
         return loss
 
