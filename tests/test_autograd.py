@@ -7,7 +7,6 @@ import weakref
 
 import numpy as np
 import pytest
-
 import retrograd as rg
 from retrograd import Tensor
 
@@ -16,7 +15,7 @@ def leaf(*values: float) -> Tensor:
     return rg.tensor([float(v) for v in values], requires_grad=True)
 
 
-# --- backward and grad --------------------------------------------------------------------------------------------------
+# --- backward and grad ---
 
 
 def test_backward_fills_the_gradients_of_leaves() -> None:
@@ -141,7 +140,7 @@ def test_integers_cannot_require_a_gradient() -> None:
         rg.tensor([1, 2], requires_grad=True)
 
 
-# --- leaves, detach, no_grad ------------------------------------------------------------------------------------------
+# --- leaves, detach, no_grad ---
 
 
 def test_leaves() -> None:
@@ -209,7 +208,7 @@ def test_requires_grad_switches_on_leaves_only() -> None:
         b.requires_grad_(False)
 
 
-# --- hooks --------------------------------------------------------------------------------------------------------------
+# --- hooks ---
 
 
 def test_a_hook_sees_and_replaces_the_gradient() -> None:

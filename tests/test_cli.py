@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from checks.programs import TIMEOUT
-
 from retrograd.cli import main
 from retrograd.cli.font import bitmap
 from retrograd.cli.plot import Line, line_plot
@@ -153,7 +152,12 @@ def test_the_confusion_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_plots_of_awkward_data(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "plot.png"
     nan = float("nan")
-    for x, y in (([1.0], [1.0]), ([1, 2, 3], [nan, 5, float("inf")]), ([0, 1], [-1e9, 1e9]), ([0, 1], [1e-9, 2e-9])):
+    for x, y in (
+        ([1.0], [1.0]),
+        ([1, 2, 3], [nan, 5, float("inf")]),
+        ([0, 1], [-1e9, 1e9]),
+        ([0, 1], [1e-9, 2e-9]),
+    ):
         line_plot(path, "Title: ÄÖ?", "x", [Line("a", (1, 2, 3), x, y), Line("empty", (1, 2, 3), [], [])])
         png(path)
     with pytest.raises(ValueError, match="finite"):

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 import retrograd as rg
 from retrograd import Tensor, nn, optim
 from retrograd.nn import functional as F
@@ -113,8 +112,14 @@ def test_a_saved_state_may_be_loaded_between_calls() -> None:
     trainer = Trainer(OPTIMIZERS["adam"])
     step = rg.compile(trainer.step)
     trainer.run(step, range(5))
-    model, optimizer = ({k: v.clone() for k, v in trainer.net.state_dict().items()}, trainer.optimizer.state_dict())
-    optimizer = {**optimizer, "state": {i: {k: v.clone() for k, v in s.items()} for i, s in optimizer["state"].items()}}
+    model, optimizer = (
+        {k: v.clone() for k, v in trainer.net.state_dict().items()},
+        trainer.optimizer.state_dict(),
+    )
+    optimizer = {
+        **optimizer,
+        "state": {i: {k: v.clone() for k, v in s.items()} for i, s in optimizer["state"].items()},
+    }
     want = trainer.run(step, range(5, 10))
     trainer.net.load_state_dict(model)
     trainer.optimizer.load_state_dict(optimizer)

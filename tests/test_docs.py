@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
 import retrograd as rg
 
 ROOT = Path(__file__).parents[1]

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks.gradients import check_gradients
-
 import retrograd as rg
+from checks.gradients import check_gradients
 
 ARRAY = np.arange(2 * 3 * 4, dtype=np.float64).reshape(2, 3, 4)
 
@@ -153,5 +152,3 @@ def test_indexing_a_tensor_of_many_dimensions() -> None:
     x = rg.zeros(1, 1, 1, 1, 1, 1, 1, 1)
     with pytest.raises((ValueError, RuntimeError)):
         x[None]
-
-

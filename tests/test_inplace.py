@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from checks.gradients import check_gradients
-
 import retrograd as rg
+from checks.gradients import check_gradients
 from retrograd import Tensor
 
 X = np.array([[0.5, -1.5, 0.75], [1.25, -0.4, 2.0]])

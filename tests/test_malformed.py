@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks.samples import Op, Sample, all_ops
-
 import retrograd as rg
+from checks.samples import Op, Sample, all_ops
 from retrograd import Tensor, nn, optim
 from retrograd.nn import functional, init
 
@@ -22,7 +21,23 @@ OPS = all_ops()
 HUGE = 2**62
 
 # What a user may pass in place of anything.
-JUNK: list[Any] = [None, "text", b"bytes", object(), [], {}, (), 1.5, -1, HUGE, -HUGE, 2**70, float("nan"), 1j, True]
+JUNK: list[Any] = [
+    None,
+    "text",
+    b"bytes",
+    object(),
+    [],
+    {},
+    (),
+    1.5,
+    -1,
+    HUGE,
+    -HUGE,
+    2**70,
+    float("nan"),
+    1j,
+    True,
+]
 
 
 def call(where: str, f: Callable[..., Any], *args: Any, **kwargs: Any) -> BaseException | None:
@@ -39,7 +54,9 @@ def call(where: str, f: Callable[..., Any], *args: Any, **kwargs: Any) -> BaseEx
 
 
 def tensors_of(sample: Sample) -> list[Tensor]:
-    return [o.laid_out(a, rg.float32 if o.real else None) for o, a in zip(sample.operands, sample.arrays(), strict=True)]
+    return [
+        o.laid_out(a, rg.float32 if o.real else None) for o, a in zip(sample.operands, sample.arrays(), strict=True)
+    ]
 
 
 def odd_tensors() -> list[Tensor]:
@@ -63,7 +80,11 @@ def variants(op: Op, sample: Sample) -> Iterator[tuple[str, list[Any], dict[str,
     yield "one too many", [*good, good[0]], attributes
     for i in range(len(good)):
         for odd in ODD:
-            yield f"operand {i} is {odd.dtype}{tuple(odd.shape)}", [*good[:i], odd, *good[i + 1 :]], attributes
+            yield (
+                f"operand {i} is {odd.dtype}{tuple(odd.shape)}",
+                [*good[:i], odd, *good[i + 1 :]],
+                attributes,
+            )
         for junk in JUNK:
             yield f"operand {i} is {junk!r}", [*good[:i], junk, *good[i + 1 :]], attributes
     for odd in ODD:
@@ -117,16 +138,41 @@ def test_malformed_optimizer_steps() -> None:
     good: list[Any] = [*lists(), [rg.zeros(3), rg.zeros(3)], steps, hyper]
     _core.sgd_step(*good)
     for i in range(len(good)):
-        for bad in [*JUNK, [rg.ones(3)], [rg.ones(2)] * 2, [rg.ones(3, dtype=rg.int64)] * 2, [1, 2], rg.ones(1), *ODD[:20]]:
+        for bad in [
+            *JUNK,
+            [rg.ones(3)],
+            [rg.ones(2)] * 2,
+            [rg.ones(3, dtype=rg.int64)] * 2,
+            [1, 2],
+            rg.ones(1),
+            *ODD[:20],
+        ]:
             call(f"sgd_step argument {i} = {bad!r:.80}", _core.sgd_step, *good[:i], bad, *good[i + 1 :])
     adam: list[Any] = [*lists(), *lists(), steps, rg.tensor([0.1, 0.9, 0.9, 1e-8, 0.0], dtype=rg.float64)]
     _core.adam_step(*adam)
     for i in range(len(adam)):
-        for bad in [*JUNK, [rg.ones(3)], [rg.ones(2)] * 2, [rg.ones(3, dtype=rg.int64)] * 2, [1, 2], rg.ones(1), *ODD[:20]]:
+        for bad in [
+            *JUNK,
+            [rg.ones(3)],
+            [rg.ones(2)] * 2,
+            [rg.ones(3, dtype=rg.int64)] * 2,
+            [1, 2],
+            rg.ones(1),
+            *ODD[:20],
+        ]:
             call(f"adam_step argument {i} = {bad!r:.80}", _core.adam_step, *adam[:i], bad, *adam[i + 1 :])
 
 
-SKIPPED = {"empty_cache", "memory_stats", "no_grad", "enable_grad", "set_grad_enabled", "set_num_threads", "Tensor", "DType"}
+SKIPPED = {
+    "empty_cache",
+    "memory_stats",
+    "no_grad",
+    "enable_grad",
+    "set_grad_enabled",
+    "set_num_threads",
+    "Tensor",
+    "DType",
+}
 FUNCTIONS = [
     *((name, getattr(rg, name)) for name in rg.__all__ if callable(getattr(rg, name)) and name not in SKIPPED),
     *((f"F.{name}", getattr(functional, name)) for name in functional.__all__),
@@ -139,7 +185,17 @@ FUNCTIONS = [
 @pytest.mark.parametrize(("name", "function"), FUNCTIONS, ids=[name for name, _ in FUNCTIONS])
 def test_malformed_calls_of_functions(name: str, function: Any) -> None:
     small = [t for t in ODD if t.numel() < 1 << 20]
-    values = [*JUNK, *small, rg.ones(2, 2), rg.float32, lambda *a: None, np.ones(2), (HUGE, HUGE), [HUGE], range(3)]
+    values = [
+        *JUNK,
+        *small,
+        rg.ones(2, 2),
+        rg.float32,
+        lambda *a: None,
+        np.ones(2),
+        (HUGE, HUGE),
+        [HUGE],
+        range(3),
+    ]
     for first in values:
         call(f"{name}({first!r:.60})", function, first)
         for second in [*JUNK, rg.ones(2), rg.zeros(0, dtype=rg.int64), (HUGE, 2)]:
@@ -151,7 +207,9 @@ def test_malformed_calls_of_functions(name: str, function: Any) -> None:
 METHODS = [
     name
     for name in dir(Tensor)
-    if (not name.startswith("_") or name in {"__getitem__", "__add__", "__matmul__", "__pow__", "__rpow__", "__array__"})
+    if (
+        not name.startswith("_") or name in {"__getitem__", "__add__", "__matmul__", "__pow__", "__rpow__", "__array__"}
+    )
     and callable(getattr(Tensor, name))
 ]
 
@@ -168,7 +226,17 @@ def test_malformed_calls_of_methods(name: str) -> None:
             rg.ones(1, 3).expand(4, 3),
         ]
 
-    arguments = [*JUNK, rg.ones(3), rg.zeros(0), rg.tensor([5, -7]), rg.tensor([True, False]), rg.bool, (0, 0), (HUGE, HUGE), (-1, -1)]
+    arguments = [
+        *JUNK,
+        rg.ones(3),
+        rg.zeros(0),
+        rg.tensor([5, -7]),
+        rg.tensor([True, False]),
+        rg.bool,
+        (0, 0),
+        (HUGE, HUGE),
+        (-1, -1),
+    ]
     for i in range(len(subjects())):
         call(f"{name}()", getattr(subjects()[i], name))
         for a in arguments:

@@ -6,9 +6,8 @@ import gc
 import weakref
 
 import pytest
-from checks.programs import run
-
 import retrograd as rg
+from checks.programs import run
 from retrograd import nn, optim
 
 TRAINING = """
@@ -145,33 +144,38 @@ def test_a_view_keeps_its_memory_and_no_more() -> None:
 
 
 def test_models_and_optimizers_are_collected() -> None:
-    net = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
-    optimizer = optim.Adam(net.parameters())
-    net(rg.ones(1, 2)).sum().backward()
-    optimizer.step()
-    step = rg.compile(lambda x: net(x).sum())
-    step(rg.ones(1, 2))
-    step(rg.ones(1, 2))
-    watch = [weakref.ref(net), weakref.ref(optimizer)]
-    del net, optimizer, step
+    def make() -> list[weakref.ref[object]]:
+        net = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+        optimizer = optim.Adam(net.parameters())
+        net(rg.ones(1, 2)).sum().backward()
+        optimizer.step()
+        step = rg.compile(lambda x: net(x).sum())
+        step(rg.ones(1, 2))
+        step(rg.ones(1, 2))
+        return [weakref.ref(net), weakref.ref(optimizer)]
+
+    watch = make()
     gc.collect()
     assert [w() for w in watch] == [None, None]
 
 
+class Witness:
+    """Something a weak reference can watch."""
+
+
 def test_a_compiled_function_that_holds_itself_is_collected() -> None:
-    class Witness:
-        pass
+    def make() -> weakref.ref[Witness]:
+        witness = Witness()
+        holder: dict[str, object] = {"witness": witness}
 
-    witness = Witness()
-    holder: dict[str, object] = {"witness": witness}
+        def f(x: rg.Tensor) -> rg.Tensor:
+            assert holder
+            return x
 
-    def f(x: rg.Tensor) -> rg.Tensor:
-        assert holder
-        return x
+        holder["f"] = rg.compile(f)
+        return weakref.ref(witness)
 
-    holder["f"] = rg.compile(f)
-    watch = weakref.ref(witness)
-    del witness, f, holder
+    watch = make()
     gc.collect()
     assert watch() is None
 

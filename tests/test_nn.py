@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import loss as reference
-
 import retrograd as rg
+from reference import loss as reference
 from retrograd import Tensor, nn
 from retrograd.nn import functional as F
 from retrograd.nn import init
@@ -46,7 +45,7 @@ class Net(nn.Module):
         return y
 
 
-# --- registering and walking ----------------------------------------------------------------------------------------------
+# --- registering and walking ---
 
 
 def test_names_in_order_and_each_object_once() -> None:
@@ -231,7 +230,7 @@ def test_calling() -> None:
     assert Adder()(1, b=2) == 3
 
 
-# --- saving and loading ---------------------------------------------------------------------------------------------------
+# --- saving and loading ---
 
 
 def test_state_dict_round_trip() -> None:
@@ -295,7 +294,7 @@ def test_copying_keeps_sharing() -> None:
     assert other.twin is other.block
 
 
-# --- hooks ----------------------------------------------------------------------------------------------------------------
+# --- hooks ---
 
 
 def test_forward_hooks() -> None:
@@ -353,7 +352,7 @@ def test_a_module_cycle_through_a_hook_is_collected() -> None:
     assert watch() is None
 
 
-# --- layers -----------------------------------------------------------------------------------------------------------------
+# --- layers ---
 
 
 def test_linear() -> None:
@@ -470,7 +469,7 @@ def test_repr() -> None:
     assert repr(nn.Dropout(0.1)) == "Dropout(p=0.1)"
 
 
-# --- losses -----------------------------------------------------------------------------------------------------------------
+# --- losses ---
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -504,7 +503,12 @@ def test_cross_entropy_refuses() -> None:
         F.cross_entropy(x, rg.zeros(2))
     with pytest.raises(ValueError, match="reduction"):
         F.cross_entropy(x, rg.tensor([0, 1]), reduction="median")
-    for name, value in (("weight", rg.ones(3)), ("label_smoothing", 0.1), ("size_average", True), ("reduce", False)):
+    for name, value in (
+        ("weight", rg.ones(3)),
+        ("label_smoothing", 0.1),
+        ("size_average", True),
+        ("reduce", False),
+    ):
         with pytest.raises(NotImplementedError, match=name):
             F.cross_entropy(x, rg.tensor([0, 1]), **{name: value})  # type: ignore[arg-type]
 
@@ -521,7 +525,7 @@ def test_mse() -> None:
         F.mse_loss(a, rg.ones(2, 1))
 
 
-# --- initial values ---------------------------------------------------------------------------------------------------------
+# --- initial values ---
 
 
 def test_init() -> None:

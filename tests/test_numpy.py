@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 import retrograd as rg
 
 DTYPES = [np.float32, np.float64, np.int64, np.int32, np.uint8, np.bool_, np.float16]

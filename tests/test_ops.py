@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import retrograd as rg
 from checks.gradients import check_gradients
 from checks.samples import Array, Op, Sample, all_ops
 from reference import REFERENCES
-
-import retrograd as rg
 from retrograd import Tensor
 
 OPS = all_ops()
@@ -39,7 +38,7 @@ def differentiable(op: Op) -> bool:
     return any(op.differentiable) and REFERENCES[op.name].backward is not None
 
 
-# --- completeness -----------------------------------------------------------------------------------------------------------
+# --- completeness ---
 
 
 def test_every_op_has_a_reference() -> None:
@@ -66,7 +65,7 @@ def test_samples_cover_the_corners(op: Op) -> None:
     assert any(o.transposed or o.strided for o in operands) or op.name in {"uniform", "normal"}, "all contiguous"
 
 
-# --- forward ----------------------------------------------------------------------------------------------------------------
+# --- forward ---
 
 
 def run(op: Op, tensors: Sequence[Tensor], attributes: dict[str, Any]) -> list[Tensor]:
@@ -109,9 +108,7 @@ def dtypes_for(op: Op, sample: Sample) -> list[rg.DType]:
     return REAL if any(o.real for o in free) else [rg.float32]
 
 
-def operands(
-    op: Op, sample: Sample, dtype: rg.DType, arrays: Sequence[Array], layout: bool = True
-) -> list[Tensor]:
+def operands(op: Op, sample: Sample, dtype: rg.DType, arrays: Sequence[Array], layout: bool = True) -> list[Tensor]:
     """The sample's operands: the free ones of `dtype`, laid out in memory as the sample says."""
     tensors = []
     for operand, accepts, array in zip(sample.operands, op.accepts, arrays, strict=True):
@@ -177,7 +174,7 @@ def test_operands_are_not_written_to(op: Op) -> None:
         assert t._version <= 2
 
 
-# --- special values ---------------------------------------------------------------------------------------------------------
+# --- special values ---
 
 
 @pytest.mark.parametrize(("op", "sample"), cases([op for op in OPS if not op.mutates]))
@@ -190,7 +187,9 @@ def test_nan_and_infinity(op: Op, sample: Sample) -> None:
     for dtype in (rg.float32, rg.float64):
         if dtype not in dtypes_for(op, sample):
             continue
-        arrays = [rng.choice(SPECIAL, o.shape) if o.real else a for o, a in zip(sample.operands, sample.arrays(), strict=True)]
+        arrays = [
+            rng.choice(SPECIAL, o.shape) if o.real else a for o, a in zip(sample.operands, sample.arrays(), strict=True)
+        ]
         tensors = operands(op, sample, dtype, arrays)
         outputs = run(op, tensors, sample.attributes)
         # In the dtype itself, so that it overflows where the kernel does.
@@ -215,7 +214,7 @@ def test_nan_spreads(name: str, value: float) -> None:
     assert bad.tolist() == [i == 1 for i in range(len(arrays[0]))]
 
 
-# --- derivatives ------------------------------------------------------------------------------------------------------------
+# --- derivatives ---
 
 
 def reals(op: Op, sample: Sample) -> list[int]:

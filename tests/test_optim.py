@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import optim as reference
-
 import retrograd as rg
+from reference import optim as reference
 from retrograd import optim
 
 SHAPES = [(3, 4), (4,), (), (0,), (33, 65)]
@@ -259,7 +258,8 @@ def test_hyperparameters_out_of_range(make: Any, options: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("make", "name"), [(optim.SGD, "differentiable"), (optim.Adam, "differentiable"), (optim.AdamW, "amsgrad")]
+    ("make", "name"),
+    [(optim.SGD, "differentiable"), (optim.Adam, "differentiable"), (optim.AdamW, "amsgrad")],
 )
 def test_what_is_not_supported_is_named(make: Any, name: str) -> None:
     with pytest.raises(NotImplementedError, match=name):

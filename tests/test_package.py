@@ -11,9 +11,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from checks.programs import run
-
 import retrograd as rg
+from checks.programs import run
 from retrograd import Tensor, nn, optim
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +32,15 @@ def test_everything_in_all_exists(module: ModuleType) -> None:
 
 def public() -> list[Any]:
     found = []
-    for module in (rg, nn, nn.functional, nn.init, optim, rg.autograd, rg.datasets if hasattr(rg, "datasets") else rg):
+    for module in (
+        rg,
+        nn,
+        nn.functional,
+        nn.init,
+        optim,
+        rg.autograd,
+        rg.datasets if hasattr(rg, "datasets") else rg,
+    ):
         for name in module.__all__:
             item = getattr(module, name)
             if callable(item) or inspect.isclass(item):

@@ -1,4 +1,4 @@
-"""The references are checked too: their gradients by central differences, layers and optimizers against torch if it is there."""
+"""The references are checked too: gradients by central differences, and what torch has against torch if it is there."""
 
 from __future__ import annotations
 

@@ -7,9 +7,8 @@ from functools import cache
 from typing import Any
 
 import pytest
-from checks.programs import run
-
 import retrograd as rg
+from checks.programs import run
 
 # Prints digests of every op at every sample, of larger ones that threads share, and of a training run.
 PROGRAM = """
@@ -72,7 +71,9 @@ PROGRAM = """
             found[f"large {name} {dtype}"] = digest([result])
 
     rg.manual_seed(1)
-    net = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Dropout(0.2), nn.Linear(256, 128), nn.Tanh(), nn.Linear(128, 10))
+    net = nn.Sequential(
+        nn.Linear(64, 256), nn.ReLU(), nn.Dropout(0.2), nn.Linear(256, 128), nn.Tanh(), nn.Linear(128, 10)
+    )
     x = rg.tensor(rng.standard_normal((512, 64)).astype(np.float32))
     y = rg.tensor(rng.integers(0, 10, 512))
     for name, optimizer in {

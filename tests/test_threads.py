@@ -11,9 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from checks.programs import TIMEOUT, run
-
 import retrograd as rg
+from checks.programs import TIMEOUT, run
 from retrograd import Tensor, nn, optim
 from retrograd.nn import functional as F
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import retrograd as rg
 from reference import optim as plain
 from reference.model import MLP
-
-import retrograd as rg
 from retrograd import nn, optim
 from retrograd.datasets import digits
 from retrograd.nn import functional as F

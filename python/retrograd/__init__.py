@@ -12,6 +12,7 @@ Tensors, functions on them and autograd are here; layers in `retrograd.nn`, opti
 
 from __future__ import annotations
 
+from retrograd import autograd, func, nn, optim
 from retrograd._core import (
     DType,
     Tensor,
@@ -60,7 +61,6 @@ from retrograd._core import (
     zeros,
     zeros_like,
 )
-from retrograd import autograd, func, nn, optim
 
 # torch's other names of the same dtypes.
 double = float64

@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 import retrograd as rg
+from numpy.typing import NDArray
 from retrograd import Tensor
 
 Array = NDArray[Any]
@@ -65,7 +64,7 @@ def _gradient_tensors(
     f: Function, args: Sequence[Tensor], weights: Sequence[Tensor], create_graph: bool = False
 ) -> list[Tensor]:
     args = [a if a.requires_grad else a.detach().requires_grad_() for a in args]
-    outputs = [y for y in _listed(f(*args))]
+    outputs = _listed(f(*args))
     used = [(y, w) for y, w in zip(outputs, weights, strict=True) if y.requires_grad]
     if not used:
         return [rg.zeros_like(a) for a in args]

@@ -1,4 +1,4 @@
-"""Runs Python programs of their own: for environments, signals, forks and stacks that must not touch the test process."""
+"""Runs programs of their own: for environments, signals, forks and stacks that must not touch the test process."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Random draws: nothing to compute, so their checks are in `test_random.py`; the sweep only sees that they are known."""
+"""Random draws: see `test_random.py` for their distributions."""

@@ -29,9 +29,7 @@ def scatter_add(x: Array, index: Array, source: Array, *, dim: int) -> Array:
 
 
 @backward("scatter_add")
-def scatter_add_backward(
-    g: Array, x: Array, index: Array, source: Array, *, dim: int
-) -> tuple[Array, None, Array]:
+def scatter_add_backward(g: Array, x: Array, index: Array, source: Array, *, dim: int) -> tuple[Array, None, Array]:
     to_source = np.zeros_like(source)
     # Only the part of the source that the index covers is used.
     for at in np.ndindex(index.shape):
@@ -58,9 +56,7 @@ def index_add(x: Array, index: Array, source: Array, *, dim: int) -> Array:
 
 
 @backward("index_add")
-def index_add_backward(
-    g: Array, x: Array, index: Array, source: Array, *, dim: int
-) -> tuple[Array, None, Array]:
+def index_add_backward(g: Array, x: Array, index: Array, source: Array, *, dim: int) -> tuple[Array, None, Array]:
     return g, None, np.take(g, index, axis=dim)
 
 

@@ -48,17 +48,13 @@ def _log_sum_exp(x: Array) -> Array:
 
 
 @forward("cross_entropy")
-def _cross_entropy_op(
-    x: Array, target: Array, *, ignore_index: int, reduction: str
-) -> tuple[Array, Array]:
+def _cross_entropy_op(x: Array, target: Array, *, ignore_index: int, reduction: str) -> tuple[Array, Array]:
     """The op's second output, kept for its gradient, is the logarithm of each row's sum of exponentials."""
     return cross_entropy(x, target, ignore_index, reduction), _log_sum_exp(x)
 
 
 @backward("cross_entropy")
-def _cross_entropy_vjp(
-    g: Array, x: Array, target: Array, *, ignore_index: int, reduction: str
-) -> tuple[Array, None]:
+def _cross_entropy_vjp(g: Array, x: Array, target: Array, *, ignore_index: int, reduction: str) -> tuple[Array, None]:
     return cross_entropy_grad(x, target, ignore_index, reduction, g), None
 
 
@@ -84,5 +80,3 @@ def mse_loss(x: Array, y: Array) -> Array:
 def mse_loss_grad(x: Array, y: Array) -> Array:
     """The gradient in `x`."""
     return 2 * (x - y) / x.size
-
-

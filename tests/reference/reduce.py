@@ -54,4 +54,6 @@ def argmax(x: Array, *, dims: Dims = None, keepdim: bool = False) -> Array:
     kept = [d for d in range(x.ndim) if d not in over]
     rows = x.transpose([*kept, *over]).reshape([x.shape[d] for d in kept] + [-1])
     result = np.argmax(rows, axis=-1)
-    return np.asarray(result.reshape([1 if d in over else n for d, n in enumerate(x.shape)] if keepdim else result.shape))
+    return np.asarray(
+        result.reshape([1 if d in over else n for d, n in enumerate(x.shape)] if keepdim else result.shape)
+    )

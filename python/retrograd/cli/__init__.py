@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     demo = commands.add_parser(
         "demo",
         help="train a network that reads handwritten digits",
-        description="Trains a multilayer perceptron on four fifths of 1,797 handwritten digits and tests it on the rest.",
+        description="Trains a small network on four fifths of 1,797 handwritten digits, tests it on the rest.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     demo.add_argument("--epochs", type=_positive, default=30, help="passes over the training data")
@@ -24,7 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     demo.add_argument("--batch-size", type=_positive, default=64, help="images a step")
     demo.add_argument("--lr", type=float, default=2e-3, help="learning rate of AdamW")
     demo.add_argument(
-        "--output", type=Path, default=Path("retrograd-demo.png"), help="where the image of the loss curve goes"
+        "--output",
+        type=Path,
+        default=Path("retrograd-demo.png"),
+        help="where the image of the loss curve goes",
     )
     demo.add_argument("--compile", action="store_true", help="record one step and replay it")
     args = parser.parse_args(argv)

@@ -1,6 +1,6 @@
 """A line plot as a PNG file, from NumPy and the standard library alone.
 
-The picture is drawn at twice its size and averaged down, which smooths its edges; letters come from a 5 by 7 bitmap font.
+The picture is drawn at twice its size and averaged down, which smooths its edges; letters come from a bitmap font.
 """
 
 from __future__ import annotations
@@ -92,9 +92,7 @@ def _ticks(low: float, high: float, about: int = 6) -> list[float]:
     return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def line_plot(
-    path: Path, title: str, x_label: str, lines: Sequence[Line], width: int = 720, height: int = 440
-) -> None:
+def line_plot(path: Path, title: str, x_label: str, lines: Sequence[Line], width: int = 720, height: int = 440) -> None:
     """Writes a plot of `lines` to `path` as a PNG; points that are not finite are left out.
 
     Raises:

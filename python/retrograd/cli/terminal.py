@@ -68,7 +68,7 @@ def confusion_matrix(counts: NDArray[np.int64], stream: TextIO | None = None) ->
     for true, row in enumerate(counts):
         cells = "".join(_cell(int(n), read == true, width, colour) for read, n in enumerate(row))
         total = int(row.sum())
-        share = f"{100 * int(row[true]) / total:6.1f}%" if total else "      –" if colour else "      -"
+        share = f"{100 * int(row[true]) / total:6.1f}%" if total else "      -"
         lines.append(f"{true:5}  {cells} {share}")
     return "\n".join(lines)
 

@@ -77,9 +77,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return _core.dropout(input, p, training)
 
 
-def softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
-) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`, shifted by the maximum so that it cannot overflow.
 
     Raises:
@@ -90,10 +88,8 @@ def softmax(
     return exps / exps.sum(dim, keepdim=True)
 
 
-def log_softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
-) -> Tensor:
-    """x - log(sum(exp(x))) along `dim`, shifted by the maximum so that it cannot overflow.
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
+    """X - log(sum(exp(x))) along `dim`, shifted by the maximum so that it cannot overflow.
 
     Raises:
         NotImplementedError: when `dim` is left out (torch guesses it and warns).

@@ -59,9 +59,7 @@ class Hooks:
         self._post, handle = self._added(self._post, hook, prepend, with_kwargs)
         return handle
 
-    def _added(
-        self, table: _Table, hook: Hook, prepend: bool, with_kwargs: bool
-    ) -> tuple[_Table, RemovableHandle]:
+    def _added(self, table: _Table, hook: Hook, prepend: bool, with_kwargs: bool) -> tuple[_Table, RemovableHandle]:
         if not callable(hook):
             raise TypeError(f"a hook must be callable, not {type(hook).__name__}")
         id = next(_ids)

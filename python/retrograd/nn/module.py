@@ -62,7 +62,7 @@ class Module(_core.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no forward(): define forward(self, ...)")
 
-    # --- registering --------------------------------------------------------------------------------------------------
+    # --- registering ---
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Makes `param` the parameter `name`; None reserves the name for a parameter that is not there.
@@ -116,7 +116,7 @@ class Module(_core.Module):
         if name not in known and hasattr(self, name):
             raise KeyError(f"attribute {name!r} already exists in {type(self).__name__}")
 
-    # --- walking ------------------------------------------------------------------------------------------------------
+    # --- walking ---
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The direct submodules with their names, each object once."""
@@ -149,9 +149,7 @@ class Module(_core.Module):
             yield path, module
             below = (*above, id(module)) if not remove_duplicate else ()
             names = [n for n in module._module_names if getattr(module, n, None) is not None]
-            stack.extend(
-                (f"{path}.{n}" if path else n, getattr(module, n), below) for n in reversed(names)
-            )
+            stack.extend((f"{path}.{n}" if path else n, getattr(module, n), below) for n in reversed(names))
 
     def modules(self) -> Iterator[Module]:
         """This module and everything below it, each object once."""
@@ -181,11 +179,7 @@ class Module(_core.Module):
         self, names: str, prefix: str, recurse: bool, remove_duplicate: bool
     ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        modules = (
-            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-            if recurse
-            else [(prefix, self)]
-        )
+        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
             for name in getattr(module, names):
                 value = getattr(module, name, None)
@@ -249,7 +243,7 @@ class Module(_core.Module):
             fn(module)
         return self
 
-    # --- modes --------------------------------------------------------------------------------------------------------
+    # --- modes ---
 
     def train(self, mode: bool = True) -> Self:
         """Puts this module and everything below it into training mode (dropout drops), or out of it.
@@ -287,7 +281,7 @@ class Module(_core.Module):
         """Forgets the gradients of all parameters, or with `set_to_none=False` fills them with zeros."""
         forget(self.parameters(), set_to_none)
 
-    # --- conversions --------------------------------------------------------------------------------------------------
+    # --- conversions ---
 
     def to(self, *args: Any, device: object = None, dtype: DType | None = None) -> Self:
         """Converts floating-point parameters and buffers to a dtype, in place: `to(dtype)`, `to("cpu")`, `to(tensor)`.
@@ -335,7 +329,7 @@ class Module(_core.Module):
                     tensor.grad = tensor.grad.to(dtype)
         return self
 
-    # --- saving and loading -------------------------------------------------------------------------------------------
+    # --- saving and loading ---
 
     def state_dict(
         self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
@@ -421,7 +415,7 @@ class Module(_core.Module):
         self.__dict__.update(attributes)
         self._has_hooks = self._hooks is not None
 
-    # --- hooks --------------------------------------------------------------------------------------------------------
+    # --- hooks ---
 
     def register_forward_pre_hook(
         self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False
@@ -457,7 +451,7 @@ class Module(_core.Module):
         """Where `__call__` goes when `_has_hooks` is set."""
         return self._own_hooks().call(self, args, kwargs)
 
-    # --- printing -----------------------------------------------------------------------------------------------------
+    # --- printing ---
 
     def extra_repr(self) -> str:
         """What stands between the parentheses of a layer's repr."""

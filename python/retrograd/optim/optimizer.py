@@ -93,7 +93,7 @@ class Optimizer:
             forget(group["params"], set_to_none)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Updates every parameter that has a gradient; with a `closure`, first computes the loss by it, and returns it."""
+        """Updates every parameter that has a gradient; a `closure` first computes the loss, which is returned."""
         loss = None
         if closure is not None:
             with _core.enable_grad():
@@ -111,7 +111,7 @@ class Optimizer:
                 self.update(group, params, grads)
         return loss
 
-    # --- saving and loading -------------------------------------------------------------------------------------------
+    # --- saving and loading ---
 
     def state_dict(self) -> dict[str, Any]:
         """State and hyperparameters in torch's format: parameters are numbered in the order of the groups."""
@@ -156,8 +156,7 @@ class Optimizer:
             copy = _core.as_tensor(value).detach().to(dtype).clone()
             if name != "step" and tuple(copy.shape) != tuple(param.shape):
                 raise ValueError(
-                    f"{self._name}: the saved {name} has shape {tuple(copy.shape)}, "
-                    f"its parameter {tuple(param.shape)}"
+                    f"{self._name}: the saved {name} has shape {tuple(copy.shape)}, its parameter {tuple(param.shape)}"
                 )
             loaded[name] = copy
         if loaded and "step" not in loaded:

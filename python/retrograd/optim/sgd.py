@@ -17,8 +17,8 @@ __all__ = ["SGD"]
 class SGD(Optimizer):
     """Stochastic gradient descent: `p -= lr * g`, with momentum, dampening, Nesterov's rule and weight decay.
 
-    With momentum, `buf = momentum*buf + (1-dampening)*g` (in the first step `buf = g`) stands for g, or `g + momentum*buf`
-    with `nesterov`. Weight decay adds `weight_decay*p` to g first. Sutskever et al., "On the importance of
+    With momentum, `buf = momentum*buf + (1-dampening)*g` (in the first step `buf = g`) stands for g, or with `nesterov`
+    `g + momentum*buf`. Weight decay adds `weight_decay*p` to g first. Sutskever et al., "On the importance of
     initialization and momentum in deep learning", 2013.
 
     `foreach` and `fused` are accepted and change nothing: the update is always fused.
