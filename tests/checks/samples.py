@@ -1,8 +1,8 @@
 """Reads the samples that every op lists: operand shapes, then attributes.
 
-`"(3,4) (1,4)"`, `"(0,4) (0,2)i4 dim=1"`, `"(4,3).T (3,)+"`. After a shape: `.T` transposes the last two dimensions, so
-that (4,3).T is a (3,4) operand stored the other way round; `::2` stores the last one with a gap after every element; `i5`
-is an int64 operand with values from 0 to 4, `b` a bool operand, `+` positive values.
+`"(3,4) (1,4)"`, `"(0,4) (0,2)i4 dim=1"`, `"(4,3).T (3,)+"`. After a shape: `.T` transposes the last two dimensions,
+so that (4,3).T is a (3,4) operand stored the other way round; `::2` stores the last one with a gap after every element;
+`i5` is an int64 operand with values from 0 to 4, `b` a bool operand, `+` positive values.
 """
 
 from __future__ import annotations
