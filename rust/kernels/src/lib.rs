@@ -14,5 +14,6 @@ pub mod pool;
 pub mod reduce;
 pub mod simd;
 mod transpose;
+pub mod softmax;
 
 pub use dims::{Dims, MAX_RANK, Shape, Strides};

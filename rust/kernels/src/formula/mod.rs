@@ -24,6 +24,8 @@ pub use log::Log;
 pub use tanh::Tanh;
 
 use crate::simd::{Float, FloatVec};
+pub(crate) use exp::exp;
+pub(crate) use log::log;
 
 /// A constant of the type the lanes have: the formulas of `f32` and `f64` differ in little more.
 #[inline(always)]

@@ -4,6 +4,8 @@
 //! `i` goes to lane `i % LANES`, each lane in order. Lanes of the chunks are combined chunk after chunk; at the end of a
 //! block its lanes are combined in halves. Blocks are combined in neighbouring pairs, and those again. Plain arrays hold the lanes: the compiler makes
 //! them the level's vectors, and no operation may be reordered.
+// The loops over lanes read better with the lane's number.
+#![allow(clippy::needless_range_loop)]
 use super::ops::{Accum, ReduceElem, Reduction};
 use crate::simd::{Kernel, Simd};
 

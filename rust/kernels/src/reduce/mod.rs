@@ -216,8 +216,8 @@ impl<T: ReduceElem, R: Reduction> Job<T, R> {
             while start < range.end {
                 let len = CHUNK.min(range.end - start);
                 if let Some(step) = single {
-                    for i in 0..len {
-                        buffer[i].write(*self.x.offset(x + (start + i) as isize * step));
+                    for (i, slot) in buffer[..len].iter_mut().enumerate() {
+                        slot.write(*self.x.offset(x + (start + i) as isize * step));
                     }
                 } else {
                     let mut i = 0;

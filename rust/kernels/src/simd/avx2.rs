@@ -31,12 +31,8 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
-        fn enter<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
-            kernel.run(simd)
-        }
         // SAFETY: the token proves support.
-        unsafe { enter(self, kernel) }
+        unsafe { kernel.enter(self) }
     }
 }
 
@@ -50,6 +46,21 @@ fn first(n: usize, lanes: usize) -> __m256i {
     let words = n * (8 / lanes);
     // SAFETY: n <= lanes, so the window starts at word 0 to 8; callers hold a token or a vector.
     unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(8 - words).cast()) }
+}
+
+/// The function compiled for the level. As a method of the kernel it is compiled with the kernel's module: one codegen
+/// unit for all kernels would be compiled by one thread.
+trait Enter: Kernel {
+    /// # Safety
+    /// The machine supports the level.
+    unsafe fn enter(self, simd: Avx2) -> Self::Output;
+}
+
+impl<K: Kernel> Enter for K {
+    #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn enter(self, simd: Avx2) -> K::Output {
+        self.run(simd)
+    }
 }
 
 macro_rules! float {

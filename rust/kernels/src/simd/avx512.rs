@@ -30,12 +30,23 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
-        fn enter<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
-            kernel.run(simd)
-        }
         // SAFETY: the token proves support.
-        unsafe { enter(self, kernel) }
+        unsafe { kernel.enter(self) }
+    }
+}
+
+/// The function compiled for the level. As a method of the kernel it is compiled with the kernel's module: one codegen
+/// unit for all kernels would be compiled by one thread.
+trait Enter: Kernel {
+    /// # Safety
+    /// The machine supports the level.
+    unsafe fn enter(self, simd: Avx512) -> Self::Output;
+}
+
+impl<K: Kernel> Enter for K {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn enter(self, simd: Avx512) -> K::Output {
+        self.run(simd)
     }
 }
 

@@ -31,7 +31,7 @@ pub use level::{Level, available, init, level};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
 pub use portable::Portable;
-pub use vector::{Float, FloatVec, IntVec, Kernel, MAX_LANES, Mask, Simd, WordVec};
+pub use vector::{Float, FloatVec, IntVec, Kernel, MAX_LANES, Mask, Scalar, Simd, WordVec};
 
 /// Runs a kernel at the chosen [`level`].
 #[inline]

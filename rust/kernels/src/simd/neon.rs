@@ -27,12 +27,23 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "neon")]
-        fn enter<K: Kernel>(simd: Neon, kernel: K) -> K::Output {
-            kernel.run(simd)
-        }
         // SAFETY: the token proves support.
-        unsafe { enter(self, kernel) }
+        unsafe { kernel.enter(self) }
+    }
+}
+
+/// The function compiled for the level. As a method of the kernel it is compiled with the kernel's module: one codegen
+/// unit for all kernels would be compiled by one thread.
+trait Enter: Kernel {
+    /// # Safety
+    /// The machine supports the level.
+    unsafe fn enter(self, simd: Neon) -> Self::Output;
+}
+
+impl<K: Kernel> Enter for K {
+    #[target_feature(enable = "neon")]
+    unsafe fn enter(self, simd: Neon) -> K::Output {
+        self.run(simd)
     }
 }
 

@@ -25,12 +25,20 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        // Not inlined, as at the other levels, so that callers stay small.
-        #[inline(never)]
-        fn enter<K: Kernel>(simd: Portable, kernel: K) -> K::Output {
-            kernel.run(simd)
-        }
-        enter(self, kernel)
+        kernel.enter(self)
+    }
+}
+
+/// The function for the level, a method of the kernel as at the other levels.
+trait Enter: Kernel {
+    fn enter(self, simd: Portable) -> Self::Output;
+}
+
+impl<K: Kernel> Enter for K {
+    // Not inlined, as at the other levels, so that callers stay small.
+    #[inline(never)]
+    fn enter(self, simd: Portable) -> K::Output {
+        self.run(simd)
     }
 }
 

@@ -39,8 +39,16 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output;
 }
 
+/// The arithmetic of scalars.
+pub trait Scalar:
+    Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self> + Sized
+{
+}
+impl Scalar for f32 {}
+impl Scalar for f64 {}
+
 /// A scalar that vectors hold: `f32` or `f64`.
-pub trait Float: Copy + Debug + Default + PartialEq + PartialOrd + Send + Sync + 'static {
+pub trait Float: Copy + Debug + Default + PartialOrd + Scalar + Send + Sync + 'static {
     /// The vector of a level.
     type Vec<S: Simd>: FloatVec<Elem = Self, Token = S>;
     /// Explicit mantissa bits.
