@@ -10,10 +10,11 @@ pub mod map;
 mod nest;
 pub mod operand;
 pub mod optim;
+pub mod philox;
 pub mod pool;
 pub mod reduce;
 pub mod simd;
-mod transpose;
 pub mod softmax;
+mod transpose;
 
 pub use dims::{Dims, MAX_RANK, Shape, Strides};

@@ -1,0 +1,188 @@
+//! The one way to run an operator, and the interceptors on it: vmap, autograd, the recorder.
+use smallvec::SmallVec;
+
+use crate::autograd::{Edge, GradMode, Node, grad_enabled};
+use crate::error::{Result, bail};
+use crate::layout::Meta;
+use crate::ops::memory::{Clone, CopyInto};
+use crate::ops::{Op, Save, View};
+use crate::replay;
+use crate::tensor::Tensor;
+use crate::view::ViewOf;
+use crate::vmap;
+
+/// The outputs of an op.
+pub type Outputs = SmallVec<[Tensor; 1]>;
+
+/// Applies an op of one output.
+pub fn apply1(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
+    let mut outputs = apply(op, inputs)?;
+    Ok(outputs.swap_remove(0))
+}
+
+/// Applies an op.
+pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
+    let op = op.into();
+    let outputs = if vmap::active() && inputs.iter().any(|x| x.batched().is_some()) {
+        vmap::apply_batched(op, inputs)
+    } else {
+        apply_plain(op, inputs)
+    };
+    outputs.map_err(|e| e.in_op(op.name()))
+}
+
+fn apply_plain(op: Op, inputs: &[&Tensor]) -> Result<Outputs> {
+    let info = op.info();
+    let metas: SmallVec<[&Meta; 4]> = inputs.iter().map(|x| x.meta()).collect();
+    let out_metas = op.infer(&metas)?;
+    let track = info.differentiable > 0 && grad_enabled() && inputs.iter().any(|x| x.requires_grad());
+
+    if let [x] = inputs
+        && let Some(layout) = op.view(&x.layout())
+    {
+        let y = Tensor::from_parts(x.storage().clone(), x.dtype(), layout);
+        if track {
+            y.set_history(Node::of_view(op, x.edge(), *x.meta(), *y.meta()), 0);
+        }
+        y.set_view(ViewOf::new(x, op));
+        return Ok(smallvec::smallvec![y]);
+    }
+
+    let mut outputs = Outputs::new();
+    for meta in &out_metas {
+        outputs.push(Tensor::empty(meta.shape, meta.dtype)?);
+    }
+    execute(&op, inputs, &outputs)?;
+    if !info.mutates.is_empty() {
+        let per_list = if info.variadic { inputs.len() / info.operands.len() } else { 1 };
+        for list in info.mutates {
+            for x in &inputs[list * per_list..(list + 1) * per_list] {
+                x.storage().bump();
+            }
+        }
+    }
+    if track && outputs.first().is_some_and(|y| y.dtype().is_float()) {
+        let edges = inputs.iter().map(|x| differentiable_edge(x)).collect();
+        let node = Node::new(op, inputs, edges, &outputs);
+        for (i, y) in outputs.iter().take(info.differentiable).enumerate() {
+            y.set_history(node.clone(), i as u32);
+        }
+    }
+    Ok(outputs)
+}
+
+fn differentiable_edge(x: &Tensor) -> Edge {
+    if x.dtype().is_float() { x.edge() } else { Edge::None }
+}
+
+/// Runs the kernel of an op and tells a recording of it.
+pub(crate) fn execute(op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) -> Result<()> {
+    fn view(t: &Tensor) -> View<'_> {
+        View { ptr: t.ptr(), meta: t.meta(), strides: t.strides() }
+    }
+    let x: SmallVec<[View; 4]> = inputs.iter().map(|x| view(x)).collect();
+    let y: SmallVec<[View; 2]> = outputs.iter().map(view).collect();
+    op.run(&x, &y)?;
+    if replay::recording() {
+        replay::record(op, inputs, outputs);
+    }
+    Ok(())
+}
+
+/// Applies an op and writes its first output over its first operand.
+///
+/// The result must have the operand's shape and dtype.
+pub fn apply_in_place(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<()> {
+    let op = op.into();
+    in_place(op, inputs).map_err(|e| e.in_op(op.name()))
+}
+
+fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
+    let target = inputs[0];
+    if vmap::active() && inputs.iter().any(|x| x.batched().is_some()) {
+        bail!(
+            Unsupported,
+            "in-place operations on a batched tensor are not supported under vmap; use the out-of-place form"
+        );
+    }
+    let metas: SmallVec<[&Meta; 4]> = inputs.iter().map(|x| x.meta()).collect();
+    let result = op.infer(&metas)?[0];
+    if result.shape != *target.shape() {
+        bail!(
+            Value,
+            "the result has shape {}, which does not fit in place into a tensor of shape {}",
+            result.shape,
+            target.shape()
+        );
+    }
+    if result.dtype != target.dtype() {
+        bail!(
+            DType,
+            "the result is {}, which does not fit in place into a {} tensor",
+            result.dtype,
+            target.dtype()
+        );
+    }
+    if target.layout().overlaps_itself() {
+        bail!(
+            Graph,
+            "cannot write in place into an expanded tensor, whose elements share memory; write into a .clone()"
+        );
+    }
+
+    let track = grad_enabled() && target.dtype().is_float() && inputs.iter().any(|x| x.requires_grad());
+    let view = target.view_of();
+    if track {
+        let leaf = |t: &Tensor| t.requires_grad() && t.is_leaf();
+        if leaf(target) || view.as_ref().is_some_and(|v| leaf(&v.base)) {
+            bail!(
+                Graph,
+                "a leaf that requires a gradient, or a view of one, is overwritten in place; do it under no_grad()"
+            );
+        }
+    }
+    let edges: SmallVec<[Edge; 2]> =
+        if track { inputs.iter().map(|x| differentiable_edge(x)).collect() } else { SmallVec::new() };
+
+    // What a gradient needs of the operand is kept before it is overwritten.
+    let needs_original = track
+        && op.info().saves.iter().any(|&(operand, save)| save == Save::X(0) && !edges[operand].is_none());
+    let original = if needs_original {
+        let _no_grad = GradMode::set(false);
+        Some(apply1(Clone {}, &[target])?)
+    } else {
+        None
+    };
+
+    let direct = op.info().elementwise && !inputs[1..].iter().any(|x| overlaps_partly(x, target));
+    if direct {
+        execute(&op, inputs, std::slice::from_ref(target))?;
+    } else {
+        let fresh = Tensor::empty(result.shape, result.dtype)?;
+        execute(&op, inputs, std::slice::from_ref(&fresh))?;
+        execute(&CopyInto {}.into(), &[target, &fresh], std::slice::from_ref(target))?;
+    }
+    target.storage().bump();
+
+    if track {
+        let mut saved_from: SmallVec<[&Tensor; 4]> = SmallVec::from_slice(inputs);
+        if let Some(original) = &original {
+            saved_from[0] = original;
+        }
+        let node = Node::new(op, &saved_from, edges, std::slice::from_ref(target));
+        match view {
+            Some(view) => view.rewrite_base(node, target.meta())?,
+            None => target.rewrite_history(node, 0),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the two share some memory, but not element by element.
+fn overlaps_partly(x: &Tensor, target: &Tensor) -> bool {
+    if x.storage().id() != target.storage().id() || x.layout() == target.layout() {
+        return false;
+    }
+    let ((a, b), (c, d)) = (x.layout().span(), target.layout().span());
+    a < d && c < b
+}

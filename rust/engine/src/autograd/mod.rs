@@ -1,0 +1,14 @@
+//! Reverse-mode automatic differentiation: the graph, and the walk back through it.
+mod back;
+mod backward;
+mod hooks;
+mod mode;
+mod node;
+
+pub use back::Back;
+pub(crate) use backward::Interrupts;
+pub use backward::{accumulate, backward, grad, set_interrupt_check};
+pub use hooks::{Hook, HookId};
+pub(crate) use hooks::{Hooks, hooks_alive, visit_owned};
+pub use mode::{GradMode, grad_enabled, set_grad_enabled};
+pub use node::{Edge, Node};

@@ -1,0 +1,102 @@
+//! Single elements as host numbers.
+use half::{bf16, f16};
+
+use crate::dtype::{Category, DType};
+use crate::error::{Result, bail};
+use crate::replay;
+use crate::tensor::Tensor;
+
+/// A number on the host.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// A truth value.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A real number.
+    Float(f64),
+}
+
+impl Number {
+    /// The kind of number.
+    pub fn category(self) -> Category {
+        match self {
+            Number::Bool(_) => Category::Bool,
+            Number::Int(_) => Category::Int,
+            Number::Float(_) => Category::Float,
+        }
+    }
+
+    /// As a tensor without dimensions.
+    pub fn to_tensor(self, dtype: DType) -> Result<Tensor> {
+        let tensor = Tensor::empty(Default::default(), dtype)?;
+        // SAFETY: a fresh tensor of one element of that dtype.
+        unsafe {
+            match (self, dtype) {
+                (Number::Int(x), DType::I64) => *tensor.ptr().cast::<i64>() = x,
+                (Number::Int(x), _) => write(tensor.ptr(), dtype, x as f64),
+                (Number::Float(x), _) => write(tensor.ptr(), dtype, x),
+                (Number::Bool(x), _) => write(tensor.ptr(), dtype, f64::from(u8::from(x))),
+            }
+        }
+        Ok(tensor)
+    }
+}
+
+/// Writes one element.
+///
+/// # Safety
+/// `ptr` must be valid for a write of an element of `dtype`.
+pub(crate) unsafe fn write(ptr: *mut u8, dtype: DType, value: f64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match dtype {
+            DType::F32 => *ptr.cast::<f32>() = value as f32,
+            DType::F64 => *ptr.cast::<f64>() = value,
+            DType::BF16 => *ptr.cast::<bf16>() = bf16::from_f64(value),
+            DType::F16 => *ptr.cast::<f16>() = f16::from_f64(value),
+            DType::I64 => *ptr.cast::<i64>() = value as i64,
+            DType::I32 => *ptr.cast::<i32>() = value as i32,
+            DType::U8 => *ptr = value as u8,
+            DType::Bool => *ptr = u8::from(value != 0.0),
+        }
+    }
+}
+
+/// Reads one element.
+///
+/// # Safety
+/// `ptr` must be valid for a read of an element of `dtype`.
+pub unsafe fn read(ptr: *const u8, dtype: DType) -> Number {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match dtype {
+            DType::F32 => Number::Float(f64::from(*ptr.cast::<f32>())),
+            DType::F64 => Number::Float(*ptr.cast::<f64>()),
+            DType::BF16 => Number::Float((*ptr.cast::<bf16>()).to_f64()),
+            DType::F16 => Number::Float((*ptr.cast::<f16>()).to_f64()),
+            DType::I64 => Number::Int(*ptr.cast::<i64>()),
+            DType::I32 => Number::Int(i64::from(*ptr.cast::<i32>())),
+            DType::U8 => Number::Int(i64::from(*ptr)),
+            DType::Bool => Number::Bool(*ptr != 0),
+        }
+    }
+}
+
+/// Fails where the tensor's contents may not be looked at from the host: inside a recording or a vmap.
+pub fn check_readable(tensor: &Tensor) -> Result<()> {
+    if tensor.batched().is_some() {
+        bail!(Graph, "a batched tensor has no single value under vmap; return it from the function instead");
+    }
+    replay::check_host_read(tensor)
+}
+
+/// The value of a tensor of one element.
+pub fn item(tensor: &Tensor) -> Result<Number> {
+    check_readable(tensor)?;
+    if tensor.numel() != 1 {
+        bail!(Value, "item: only a tensor of one element has a value, not one of shape {}", tensor.shape());
+    }
+    // SAFETY: the tensor has one element.
+    Ok(unsafe { read(tensor.ptr(), tensor.dtype()) })
+}

@@ -1,0 +1,321 @@
+//! Matrix products.
+use retrograd_kernels::gemm::{self, Batch, Gemm};
+use retrograd_kernels::{Shape, Strides};
+use smallvec::smallvec;
+
+use super::attrs::{DimSet, op};
+use super::reduce::Sum;
+use super::shape::{Permute, Reshape};
+use super::{Accepts::Float, Info, Metas, Op, OpDef, Save, View, info};
+use crate::autograd::Back;
+use crate::dtype::DType;
+use crate::error::{Result, bail};
+use crate::layout::{Meta, broadcast, reshape_strides};
+use crate::scratch::Scratch;
+use crate::tensor::Tensor;
+use crate::vmap::BatchArg;
+
+op! {
+    /// The matrix product of the last two dimensions; those before broadcast.
+    pub struct Matmul {}
+
+    /// `input @ weight.T + bias`: `input` is (…, in), `weight` (out, in), `bias` (out,).
+    pub struct Linear {}
+}
+
+/// One matrix as the kernel reads it.
+#[derive(Clone, Copy)]
+struct Matrix {
+    ptr: *mut u8,
+    rows: isize,
+    cols: isize,
+}
+
+/// `c = a @ b (+ bias along rows)` for each of a batch.
+struct Product<'a> {
+    dtype: DType,
+    m: usize,
+    n: usize,
+    k: usize,
+    a: Matrix,
+    b: Matrix,
+    c: Matrix,
+    bias: Option<(*const u8, isize)>,
+    batch: Batch<'a>,
+}
+
+impl Product<'_> {
+    fn run(self) -> Result<()> {
+        macro_rules! run {
+            ($t:ty) => {{
+                let problem = Gemm::<$t> {
+                    m: self.m,
+                    n: self.n,
+                    k: self.k,
+                    a: self.a.ptr.cast(),
+                    a_rs: self.a.rows,
+                    a_cs: self.a.cols,
+                    b: self.b.ptr.cast(),
+                    b_rs: self.b.rows,
+                    b_cs: self.b.cols,
+                    c: self.c.ptr.cast(),
+                    c_rs: self.c.rows,
+                    c_cs: self.c.cols,
+                    alpha: 1.0,
+                    beta: 0.0,
+                    bias: self.bias.map(|(ptr, stride)| (ptr.cast(), stride)),
+                    activation: gemm::Activation::None,
+                };
+                let scratch = Scratch::new(gemm::workspace::<$t>(self.m, self.n, self.k))?;
+                // SAFETY: the matrices lie within the operands, as their views say.
+                unsafe { gemm::gemm(&problem, self.batch, scratch.ptr()) };
+                Ok(())
+            }};
+        }
+        match self.dtype {
+            DType::F32 => run!(f32),
+            DType::F64 => run!(f64),
+            other => bail!(Unsupported, "of {other} matrices is not supported yet; cast them to float32"),
+        }
+    }
+}
+
+/// The last two dimensions swapped.
+fn transposed(b: &Back, x: &Tensor) -> Result<Tensor> {
+    let mut dims = Shape::filled(0, x.rank());
+    for (i, d) in dims.iter_mut().enumerate() {
+        *d = i;
+    }
+    let rank = x.rank();
+    dims.swap(rank - 1, rank - 2);
+    b.op(Permute { dims }, [x])
+}
+
+/// All dimensions but the last as one.
+fn rows(b: &Back, x: &Tensor) -> Result<Tensor> {
+    if x.rank() == 2 {
+        return Ok(x.clone());
+    }
+    let last = x.shape()[x.rank() - 1];
+    let count = x.shape()[..x.rank() - 1].iter().product();
+    b.op(Reshape { shape: Shape::from_slice(&[count, last]).unwrap_or_default() }, [x])
+}
+
+impl OpDef for Matmul {
+    const INFO: Info = info("matmul", &["input", "other"])
+        .accepts(&[Float, Float])
+        .saves(&[(0, Save::X(1)), (1, Save::X(0))])
+        .samples(&[
+            "(3,4) (4,5)",
+            "(1,1) (1,1)",
+            "(4,3).T (4,5)",
+            "(3,4) (5,4).T",
+            "(2,3,4) (4,5)",
+            "(2,3,4) (2,4,5)",
+            "(2,1,3,4) (5,4,2)",
+            "(0,4) (4,5)",
+            "(3,0) (0,5)",
+            "(3,4) (4,0)",
+            "(3,8)::2 (8,5)",
+            "(33,65) (65,17)",
+            "(1,64) (64,48)",
+            "(64,300) (300,2)",
+        ]);
+
+    fn infer(&self, x: &[&Meta]) -> Result<Metas> {
+        let (a, b) = (&x[0].shape, &x[1].shape);
+        if a.len() < 2 || b.len() < 2 {
+            bail!(Value, "operands of shapes {a} and {b} must have at least two dimensions");
+        }
+        let (ra, rb) = (a.len(), b.len());
+        if a[ra - 1] != b[rb - 2] {
+            bail!(
+                Value,
+                "shapes {a} and {b} do not fit: the first has {} columns, the second {} rows; they must be equal",
+                a[ra - 1],
+                b[rb - 2]
+            );
+        }
+        let lead = |s: &Shape| Shape::from_slice(&s[..s.len() - 2]).unwrap_or_default();
+        let mut shape = broadcast(&[&lead(a), &lead(b)])?;
+        let _ = shape.push(a[ra - 2]);
+        let _ = shape.push(b[rb - 1]);
+        crate::layout::checked_numel(&shape, x[0].dtype)?;
+        Ok(smallvec![Meta::new(shape, x[0].dtype)])
+    }
+
+    fn run(&self, x: &[View], y: &[View]) -> Result<()> {
+        let (a, b, c) = (&x[0], &x[1], &y[0]);
+        let rank = c.shape().len();
+        let (m, n, k) = (c.shape()[rank - 2], c.shape()[rank - 1], a.shape()[a.shape().len() - 1]);
+        let matrix = |v: &View| {
+            let r = v.shape().len();
+            Matrix { ptr: v.ptr, rows: v.strides[r - 2], cols: v.strides[r - 1] }
+        };
+        // One matrix on the right serves all rows on the left: one large product.
+        if rank > 2 && b.shape().len() == 2 {
+            let total = c.shape()[..rank - 1].iter().product();
+            let flat = |v: &View, cols: usize| reshape_strides(v.shape(), v.strides, &[total, cols]);
+            if let (Some(sa), Some(sc)) = (flat(a, k), flat(c, n)) {
+                return Product {
+                    dtype: c.dtype(),
+                    m: total,
+                    n,
+                    k,
+                    a: Matrix { ptr: a.ptr, rows: sa[0], cols: sa[1] },
+                    b: matrix(b),
+                    c: Matrix { ptr: c.ptr, rows: sc[0], cols: sc[1] },
+                    bias: None,
+                    batch: Batch { shape: &[], a: &[], b: &[], c: &[] },
+                }
+                .run();
+            }
+        }
+        let lead = &c.shape()[..rank - 2];
+        let batch_strides = |v: &View| -> Strides {
+            let r = v.shape().len() - 2;
+            crate::layout::broadcast_strides(&v.shape()[..r], &v.strides[..r], lead)
+        };
+        let (sa, sb, sc) = (batch_strides(a), batch_strides(b), batch_strides(c));
+        Product {
+            dtype: c.dtype(),
+            m,
+            n,
+            k,
+            a: matrix(a),
+            b: matrix(b),
+            c: matrix(c),
+            bias: None,
+            batch: Batch { shape: lead, a: &sa, b: &sb, c: &sc },
+        }
+        .run()
+    }
+
+    fn vjp(&self, b: &mut Back) -> Result<()> {
+        let g = b.g()?;
+        if b.needs(0) {
+            let other = transposed(b, &b.x(1)?)?;
+            b.add(0, b.op(Matmul {}, [&g, &other])?)?;
+        }
+        if b.needs(1) {
+            let mut x = b.x(0)?;
+            let mut g = g;
+            // A matrix that served a whole batch gets its gradient from one product, not from a sum of many.
+            if b.meta(1).shape.len() == 2 {
+                x = rows(b, &x)?;
+                g = rows(b, &g)?;
+            }
+            let x = transposed(b, &x)?;
+            b.add(1, b.op(Matmul {}, [&x, &g])?)?;
+        }
+        Ok(())
+    }
+
+    fn batch(&self, x: &mut [BatchArg]) -> Result<Op> {
+        let rank = x.iter().map(|a| a.example_shape().len()).max().unwrap_or(0);
+        x.iter_mut().try_for_each(|a| a.pad_to_rank(rank))?;
+        Ok((*self).into())
+    }
+}
+
+impl OpDef for Linear {
+    const INFO: Info = info("linear", &["input", "weight", "bias"])
+        .accepts(&[Float, Float, Float])
+        .saves(&[(0, Save::X(1)), (1, Save::X(0))])
+        .samples(&[
+            "(3,4) (5,4) (5,)",
+            "(4,) (5,4) (5,)",
+            "(2,3,4) (5,4) (5,)",
+            "(0,4) (5,4) (5,)",
+            "(4,3).T (5,4) (5,)",
+            "(1,4) (2,4) (2,)",
+            "(3,4) (5,4)::2 (5,)",
+            "(3,0) (5,0) (5,)",
+            "(32,64) (48,64) (48,)",
+        ]);
+
+    fn infer(&self, x: &[&Meta]) -> Result<Metas> {
+        let (input, weight, bias) = (&x[0].shape, &x[1].shape, &x[2].shape);
+        let fits = !input.is_empty()
+            && weight.len() == 2
+            && bias.len() == 1
+            && input[input.len() - 1] == weight[1]
+            && weight[0] == bias[0];
+        if !fits {
+            bail!(
+                Value,
+                "input {input}, weight {weight} and bias {bias} do not fit: they must be (…, in), (out, in) and (out,)"
+            );
+        }
+        let mut shape = *input;
+        let last = shape.len() - 1;
+        shape[last] = weight[0];
+        crate::layout::checked_numel(&shape, x[0].dtype)?;
+        Ok(smallvec![Meta::new(shape, x[0].dtype)])
+    }
+
+    fn run(&self, x: &[View], y: &[View]) -> Result<()> {
+        let (input, weight, bias, out) = (&x[0], &x[1], &x[2], &y[0]);
+        let (n, k) = (weight.shape()[0], weight.shape()[1]);
+        let m: usize = out.shape()[..out.shape().len() - 1].iter().product();
+        let one = |a: Matrix, c: Matrix, m: usize| {
+            Product {
+                dtype: out.dtype(),
+                m,
+                n,
+                k,
+                a,
+                b: Matrix { ptr: weight.ptr, rows: weight.strides[1], cols: weight.strides[0] },
+                c,
+                bias: Some((bias.ptr, bias.strides[0])),
+                batch: Batch { shape: &[], a: &[], b: &[], c: &[] },
+            }
+            .run()
+        };
+        let c = Matrix { ptr: out.ptr, rows: n as isize, cols: 1 };
+        if let Some(s) = reshape_strides(input.shape(), input.strides, &[m, k]) {
+            return one(Matrix { ptr: input.ptr, rows: s[0], cols: s[1] }, c, m);
+        }
+        // Rows that lie unevenly are brought together first.
+        let shape = *input.shape();
+        let packed = Scratch::new(m * k * input.dtype().size())?;
+        let strides = shape.contiguous_strides();
+        super::memory::copy_view(input, &View { ptr: packed.ptr(), meta: input.meta, strides: &strides });
+        one(Matrix { ptr: packed.ptr(), rows: k as isize, cols: 1 }, c, m)
+    }
+
+    fn vjp(&self, b: &mut Back) -> Result<()> {
+        let g = rows(b, &as_rows(b, &b.g()?)?)?;
+        if b.needs(0) {
+            let gx = b.op(Matmul {}, [&g, &b.x(1)?])?;
+            b.add(0, b.op(Reshape { shape: b.meta(0).shape }, [&gx])?)?;
+        }
+        if b.needs(1) {
+            let x = rows(b, &as_rows(b, &b.x(0)?)?)?;
+            let gt = transposed(b, &g)?;
+            b.add(1, b.op(Matmul {}, [&gt, &x])?)?;
+        }
+        if b.needs(2) {
+            b.add(2, b.op(Sum { dims: DimSet::default().with(0), keepdim: false }, [&g])?)?;
+        }
+        Ok(())
+    }
+
+    fn batch(&self, x: &mut [BatchArg]) -> Result<Op> {
+        if x[1].batched || x[2].batched {
+            bail!(
+                Unsupported,
+                "with a batched weight or bias is not supported under vmap; use matmul and add"
+            );
+        }
+        Ok((*self).into())
+    }
+}
+
+/// A vector as a matrix of one row.
+fn as_rows(b: &Back, x: &Tensor) -> Result<Tensor> {
+    if x.rank() != 1 {
+        return Ok(x.clone());
+    }
+    b.op(Reshape { shape: Shape::from_slice(&[1, x.numel()]).unwrap_or_default() }, [x])
+}

@@ -1,0 +1,295 @@
+//! Operators whose every output element depends on one element of each operand.
+use retrograd_kernels::{formula, map};
+use smallvec::smallvec;
+
+use super::attrs::op;
+use super::{Accepts, Info, Metas, OpDef, Save, View, info};
+use crate::autograd::Back;
+use crate::dtype::with_float;
+use crate::error::Result;
+use crate::layout::{Meta, broadcast};
+
+const UNARY: &[&str] = &["(3,4)", "()", "(0,4)", "(1,)", "(4,3).T", "(3,4)::2", "(2,3,5)", "(1037,)"];
+const UNARY_POSITIVE: &[&str] = &["(3,4)+", "()+", "(0,4)+", "(1,)+", "(4,3).T+", "(3,4)::2+", "(1037,)+"];
+const BINARY: &[&str] = &[
+    "(3,4) (3,4)",
+    "() ()",
+    "(0,4) (0,4)",
+    "(3,4) (4,)",
+    "(3,1) (1,4)",
+    "(1,) (3,4)",
+    "() (3,4)",
+    "(4,3).T (3,4)",
+    "(4,3).T (4,3).T",
+    "(3,4)::2 (3,1)",
+    "(2,3,5) (3,1)",
+    "(1037,) (1037,)",
+];
+const BINARY_POSITIVE: &[&str] = &[
+    "(3,4)+ (3,4)+",
+    "()+ ()+",
+    "(0,4)+ (0,4)+",
+    "(3,4)+ (4,)+",
+    "(3,1)+ (1,4)+",
+    "(4,3).T+ (3,4)+",
+    "(3,4)::2+ (3,1)+",
+    "(1037,)+ (1037,)+",
+];
+
+/// Until the power itself is there; right for positive bases.
+#[derive(Clone, Copy)]
+struct PowStandIn;
+impl map::Formula<2> for PowStandIn {
+    fn eval<V: retrograd_kernels::simd::FloatVec>(self, x: [V; 2]) -> V {
+        map::Formula::eval(formula::Exp, [x[1] * map::Formula::eval(formula::Log, [x[0]])])
+    }
+}
+
+/// The shape rule: operands broadcast, the dtype stays.
+fn elementwise(x: &[&Meta]) -> Result<Metas> {
+    let shape = match x {
+        [a] => a.shape,
+        [a, b] if a.shape == b.shape => a.shape,
+        _ => {
+            let shapes: smallvec::SmallVec<[_; 4]> = x.iter().map(|m| &m.shape).collect();
+            broadcast(&shapes)?
+        }
+    };
+    Ok(smallvec![Meta::new(shape, x[0].dtype)])
+}
+
+/// Runs a formula over floating-point operands.
+fn float<F, const N: usize>(f: F, x: &[View], y: &[View]) -> Result<()>
+where
+    F: map::Formula<N>,
+{
+    let (y, shape) = (y[0], y[0].shape());
+    let strides: [_; N] = std::array::from_fn(|i| x[i].strides_for(shape));
+    with_float!(y.dtype(), T => {
+        let inputs = std::array::from_fn(|i| x[i].read_with::<T>(&strides[i]));
+        // SAFETY: shapes and strides describe the operands' memory.
+        unsafe { map::float::<T, F, N>(f, shape, inputs, y.write()) }
+    });
+    Ok(())
+}
+
+/// Runs a formula over operands of any number type.
+fn number<F, const N: usize>(f: F, x: &[View], y: &[View]) -> Result<()>
+where
+    F: map::Formula<N> + map::IntFormula<N>,
+{
+    use crate::dtype::DType;
+    macro_rules! int {
+        ($t:ty) => {{
+            let (y, shape) = (y[0], y[0].shape());
+            let strides: [_; N] = std::array::from_fn(|i| x[i].strides_for(shape));
+            let inputs = std::array::from_fn(|i| x[i].read_with::<$t>(&strides[i]));
+            // SAFETY: shapes and strides describe the operands' memory.
+            unsafe { map::int::<$t, F, N>(f, shape, inputs, y.write()) }
+            Ok(())
+        }};
+    }
+    match y[0].dtype() {
+        DType::I64 => int!(i64),
+        DType::I32 => int!(i32),
+        DType::U8 => int!(u8),
+        _ => float(f, x, y),
+    }
+}
+
+/// An elementwise op: `name, operands, dtypes, saves, samples, kernel, formula, vjp`.
+macro_rules! pointwise {
+    ($(
+        $(#[$doc:meta])* $name:ident($($operand:ident),+) = $text:literal,
+        $accepts:ident, saves $saves:expr, samples $samples:expr, $kernel:ident($formula:expr),
+        vjp |$b:ident| $vjp:expr;
+    )*) => { $(
+        op! { $(#[$doc])* pub struct $name {} }
+
+        impl OpDef for $name {
+            const INFO: Info = info($text, &[$(stringify!($operand)),+])
+                .accepts(&[$({ let _ = stringify!($operand); Accepts::$accepts }),+])
+                .saves($saves)
+                .elementwise()
+                .samples($samples);
+
+            fn infer(&self, x: &[&Meta]) -> Result<Metas> {
+                elementwise(x)
+            }
+            fn run(&self, x: &[View], y: &[View]) -> Result<()> {
+                $kernel($formula, x, y)
+            }
+            fn vjp(&self, $b: &mut Back) -> Result<()> {
+                $vjp
+            }
+        }
+    )* };
+}
+
+use Save::{X, Y};
+
+pointwise! {
+    /// `input + other`.
+    Add(input, other) = "add", Number, saves &[], samples BINARY, number(formula::Add),
+    vjp |b| { let g = b.g()?; b.add(0, g.clone())?; b.add(1, g) };
+
+    /// `input - other`.
+    Sub(input, other) = "sub", Number, saves &[], samples BINARY, number(formula::Sub),
+    vjp |b| {
+        let g = b.g()?;
+        b.add(0, g.clone())?;
+        if b.needs(1) { b.add(1, b.op(Neg {}, [&g])?)?; }
+        Ok(())
+    };
+
+    /// `input * other`.
+    Mul(input, other) = "mul", Number, saves &[(0, X(1)), (1, X(0))], samples BINARY, number(formula::Mul),
+    vjp |b| {
+        let g = b.g()?;
+        if b.needs(0) { b.add(0, b.op(Mul {}, [&g, &b.x(1)?])?)?; }
+        if b.needs(1) { b.add(1, b.op(Mul {}, [&g, &b.x(0)?])?)?; }
+        Ok(())
+    };
+
+    /// `input / other`; integers are cast to a floating-point dtype by the caller.
+    Div(input, other) = "div", Float, saves &[(0, X(1)), (1, X(0)), (1, X(1))], samples BINARY_POSITIVE,
+    float(formula::Div),
+    vjp |b| {
+        let ga = b.op(Div {}, [&b.g()?, &b.x(1)?])?;
+        if b.needs(1) {
+            let quotient = b.op(Div {}, [&b.x(0)?, &b.x(1)?])?;
+            b.add(1, b.op(Neg {}, [&b.op(Mul {}, [&ga, &quotient])?])?)?;
+        }
+        b.add(0, ga)
+    };
+
+    /// `input` to the power of `exponent`.
+    Pow(input, exponent) = "pow", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0)), (1, Y(0))],
+    samples BINARY_POSITIVE, float(PowStandIn),
+    vjp |b| {
+        let g = b.g()?;
+        if b.needs(0) {
+            let (x, e) = (b.x(0)?, b.x(1)?);
+            let one = crate::make::full(Meta::new(Default::default(), e.dtype()), 1.0)?;
+            let slope = b.op(Mul {}, [&e, &b.op(Pow {}, [&x, &b.op(Sub {}, [&e, &one])?])?])?;
+            b.add(0, b.op(Mul {}, [&g, &slope])?)?;
+        }
+        if b.needs(1) {
+            // 0 ** e does not change with e: log(0) must not make it NaN.
+            let (x, y) = (b.x(0)?, b.y(0)?);
+            let zero = crate::make::zeros(Meta::new(Default::default(), x.dtype()))?;
+            let slope = b.op(Mul {}, [&y, &b.op(Log {}, [&x])?])?;
+            let at_zero = b.op(super::compare::Compare { kind: super::compare::Kind::Eq }, [&x, &zero])?;
+            let slope = b.op(super::select::Where {}, [&at_zero, &zero, &slope])?;
+            b.add(1, b.op(Mul {}, [&g, &slope])?)?;
+        }
+        Ok(())
+    };
+
+    /// The larger of the two; NaN where either is.
+    Maximum(input, other) = "maximum", Number, saves &[(0, X(0)), (0, X(1)), (1, X(0)), (1, X(1))],
+    samples BINARY, number(formula::Maximum), vjp |b| extremum(b);
+
+    /// The smaller of the two; NaN where either is.
+    Minimum(input, other) = "minimum", Number, saves &[(0, X(0)), (0, X(1)), (1, X(0)), (1, X(1))],
+    samples BINARY, number(formula::Minimum),
+    vjp |b| extremum(b);
+
+    /// `-input`.
+    Neg(input) = "neg", Number, saves &[], samples UNARY, number(formula::Neg),
+    vjp |b| b.add(0, b.op(Neg {}, [&b.g()?])?);
+
+    /// The absolute value; its derivative at zero is zero.
+    Abs(input) = "abs", Number, saves &[(0, X(0))], samples UNARY, number(formula::Abs),
+    vjp |b| {
+        let (g, x) = (b.g()?, b.x(0)?);
+        let zero = crate::make::zeros(Meta::new(Default::default(), x.dtype()))?;
+        let (gt, lt) = (super::compare::Kind::Gt, super::compare::Kind::Lt);
+        let up = b.op(super::select::Where {}, [&b.op(super::compare::Compare { kind: gt }, [&x, &zero])?, &g, &zero])?;
+        let down = b.op(super::select::Where {}, [&b.op(super::compare::Compare { kind: lt }, [&x, &zero])?, &g, &zero])?;
+        b.add(0, b.op(Sub {}, [&up, &down])?)
+    };
+
+    /// e to the power of `input`.
+    Exp(input) = "exp", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Exp),
+    vjp |b| b.add(0, b.op(Mul {}, [&b.g()?, &b.y(0)?])?);
+
+    /// The natural logarithm.
+    Log(input) = "log", Float, saves &[(0, X(0))], samples UNARY_POSITIVE, float(formula::Log),
+    vjp |b| b.add(0, b.op(Div {}, [&b.g()?, &b.x(0)?])?);
+
+    /// The square root.
+    Sqrt(input) = "sqrt", Float, saves &[(0, Y(0))], samples UNARY_POSITIVE, float(formula::Sqrt),
+    vjp |b| {
+        let y = b.y(0)?;
+        b.add(0, b.op(Div {}, [&b.g()?, &b.op(Add {}, [&y, &y])?])?)
+    };
+
+    /// The hyperbolic tangent.
+    Tanh(input) = "tanh", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Tanh),
+    vjp |b| b.add(0, b.op(TanhBackward {}, [&b.y(0)?, &b.g()?])?);
+
+    /// `grad * (1 - output * output)`.
+    TanhBackward(output, grad) = "tanh_backward", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0))], samples BINARY,
+    float(formula::TanhGrad),
+    vjp |b| {
+        let g = b.g()?;
+        if b.needs(0) {
+            let twice = b.op(Mul {}, [&b.op(Add {}, [&b.x(0)?, &b.x(0)?])?, &b.x(1)?])?;
+            b.add(0, b.op(Neg {}, [&b.op(Mul {}, [&g, &twice])?])?)?;
+        }
+        if b.needs(1) { b.add(1, b.op(TanhBackward {}, [&b.x(0)?, &g])?)?; }
+        Ok(())
+    };
+
+    /// The logistic function, `1 / (1 + exp(-input))`.
+    Sigmoid(input) = "sigmoid", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Sigmoid),
+    vjp |b| b.add(0, b.op(SigmoidBackward {}, [&b.y(0)?, &b.g()?])?);
+
+    /// `grad * output * (1 - output)`.
+    SigmoidBackward(output, grad) = "sigmoid_backward", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0))],
+    samples BINARY, float(formula::SigmoidGrad),
+    vjp |b| {
+        let g = b.g()?;
+        if b.needs(0) {
+            // d/dy y (1 - y) = 1 - 2 y
+            let y = b.x(0)?;
+            let one = crate::make::full(Meta::new(Default::default(), y.dtype()), 1.0)?;
+            let slope = b.op(Sub {}, [&one, &b.op(Add {}, [&y, &y])?])?;
+            b.add(0, b.op(Mul {}, [&b.op(Mul {}, [&g, &b.x(1)?])?, &slope])?)?;
+        }
+        if b.needs(1) { b.add(1, b.op(SigmoidBackward {}, [&b.x(0)?, &g])?)?; }
+        Ok(())
+    };
+
+    /// `max(input, 0)`; its derivative at zero is zero.
+    Relu(input) = "relu", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Relu),
+    vjp |b| b.add(0, b.op(ReluBackward {}, [&b.y(0)?, &b.g()?])?);
+
+    /// `grad` where `output` is above zero, else zero.
+    ReluBackward(output, grad) = "relu_backward", Float, saves &[(1, X(0))], samples BINARY, float(formula::ReluGrad),
+    vjp |b| if b.needs(1) { b.add(1, b.op(ReluBackward {}, [&b.x(0)?, &b.g()?])?) } else { Ok(()) };
+}
+
+/// The gradient goes to the operand that won; where both did, half to each.
+fn extremum(b: &mut Back) -> Result<()> {
+    use super::compare::{Compare, Kind};
+    use super::select::Where;
+    let (g, x0, x1) = (b.g()?, b.x(0)?, b.x(1)?);
+    let scalar = |v| crate::make::full(Meta::new(Default::default(), g.dtype()), v);
+    let half = b.op(Mul {}, [&g, &scalar(0.5)?])?;
+    let tie = b.op(Compare { kind: Kind::Eq }, [&x0, &x1])?;
+    let zero = scalar(0.0)?;
+    // The first operand wins where picking it gives the op's own result.
+    let is_max = matches!(b.kind(), super::Op::Maximum(_));
+    for (i, kind) in
+        [(0, if is_max { Kind::Gt } else { Kind::Lt }), (1, if is_max { Kind::Lt } else { Kind::Gt })]
+    {
+        if b.needs(i) {
+            let won = b.op(Compare { kind }, [&x0, &x1])?;
+            let alone = b.op(Where {}, [&won, &g, &zero])?;
+            b.add(i, b.op(Where {}, [&tie, &half, &alone])?)?;
+        }
+    }
+    Ok(())
+}

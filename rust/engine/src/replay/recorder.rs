@@ -1,0 +1,289 @@
+//! Recording: what a function does is written down as it runs.
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use super::plan::{Life, plan};
+use super::program::{GradEffect, GradGuard, Instruction, Operand, Output, Program, Slot};
+use crate::error::{Result, bail};
+use crate::ops::Op;
+use crate::storage::Storage;
+use crate::tensor::Tensor;
+
+thread_local! {
+    static ACTIVE: Cell<bool> = const { Cell::new(false) };
+    static RECORDER: RefCell<Option<Recorder>> = const { RefCell::new(None) };
+}
+
+/// A storage the recording has met.
+struct Seen {
+    storage: Weak<Storage>,
+    /// Held where the program will need these very bytes.
+    kept: Option<Arc<Storage>>,
+    bytes: usize,
+    input: Option<usize>,
+    existed_before: bool,
+    first: usize,
+    last: usize,
+    written: bool,
+}
+
+/// How a leaf's `.grad` was used first.
+struct GradUse {
+    leaf: Tensor,
+    /// The gradient it had when it was looked at before being replaced.
+    guard: Option<Option<u64>>,
+    written: bool,
+}
+
+struct Recorder {
+    /// Storages with smaller ids existed before.
+    first_id: u64,
+    seen: Vec<Seen>,
+    by_id: HashMap<u64, usize>,
+    operands: Vec<Operand>,
+    instructions: Vec<Instruction>,
+    grads: Vec<GradUse>,
+    epoch: u64,
+}
+
+impl Recorder {
+    fn slot(&mut self, tensor: &Tensor, written: bool) -> u32 {
+        let step = self.instructions.len();
+        let storage = tensor.storage();
+        let slot = match self.by_id.get(&storage.id()) {
+            Some(&slot) => slot,
+            None => {
+                let existed_before = storage.id() < self.first_id;
+                // A storage that is read before anything was written to it holds values from the host.
+                let kept = (existed_before || !written).then(|| storage.clone());
+                self.seen.push(Seen {
+                    storage: Arc::downgrade(storage),
+                    kept,
+                    bytes: storage.bytes(),
+                    input: None,
+                    existed_before,
+                    first: step,
+                    last: step,
+                    written: false,
+                });
+                self.by_id.insert(storage.id(), self.seen.len() - 1);
+                self.seen.len() - 1
+            }
+        };
+        let seen = &mut self.seen[slot];
+        seen.last = step;
+        seen.written |= written;
+        slot as u32
+    }
+
+    fn operand(&mut self, tensor: &Tensor, written: bool) {
+        let slot = self.slot(tensor, written);
+        self.operands.push(Operand {
+            slot,
+            offset: tensor.offset() * tensor.dtype().size(),
+            meta: *tensor.meta(),
+            strides: *tensor.strides(),
+        });
+    }
+
+    fn record(&mut self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) {
+        let info = op.info();
+        // Outputs are met first, so that one given as an operand for its shape alone is not taken for read.
+        let start = self.operands.len();
+        for y in outputs {
+            self.operand(y, true);
+        }
+        let inputs_at = self.operands.len();
+        let per_list = if info.variadic { inputs.len() / info.operands.len() } else { 1 };
+        for (i, x) in inputs.iter().enumerate() {
+            let mutated = info.mutates.contains(&(i / per_list.max(1)));
+            self.operand(x, mutated);
+        }
+        self.instructions.push(Instruction { op: *op, start, inputs_at, end: self.operands.len() });
+    }
+
+    fn grad_use(&mut self, leaf: &Tensor) -> Option<&mut GradUse> {
+        self.grads.iter_mut().find(|g| g.leaf.is(leaf))
+    }
+}
+
+/// Whether this thread is recording.
+#[inline]
+pub(crate) fn recording() -> bool {
+    ACTIVE.get()
+}
+
+fn with_recorder<R>(f: impl FnOnce(&mut Recorder) -> R) -> Option<R> {
+    if !recording() {
+        return None;
+    }
+    RECORDER.with(|r| r.borrow_mut().as_mut().map(f))
+}
+
+/// Writes down a kernel call.
+pub(crate) fn record(op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) {
+    with_recorder(|r| r.record(op, inputs, outputs));
+}
+
+/// A leaf's gradient was looked at.
+pub(crate) fn note_grad_read(leaf: &Tensor, grad: Option<&Tensor>) {
+    with_recorder(|r| {
+        if r.grad_use(leaf).is_none() {
+            let guard = Some(grad.map(|g| g.storage().id()));
+            r.grads.push(GradUse { leaf: leaf.clone(), guard, written: false });
+        }
+    });
+}
+
+/// A leaf's gradient is about to be replaced.
+pub(crate) fn note_grad_write(leaf: &Tensor) {
+    with_recorder(|r| match r.grad_use(leaf) {
+        Some(grad) => grad.written = true,
+        None => r.grads.push(GradUse { leaf: leaf.clone(), guard: None, written: true }),
+    });
+}
+
+/// Fails where the value would be baked into the recording.
+pub(crate) fn check_host_read(tensor: &Tensor) -> Result<()> {
+    let baked = with_recorder(|r| {
+        let id = tensor.storage().id();
+        r.by_id.get(&id).is_some_and(|&slot| r.seen[slot].written || r.seen[slot].input.is_some())
+    });
+    if baked == Some(true) {
+        bail!(
+            Graph,
+            "a tensor's value is read inside a compiled step, where it would be fixed for all later calls; \
+             return the tensor from the step and read it outside"
+        );
+    }
+    Ok(())
+}
+
+/// A recording under way on this thread; dropped, it is abandoned.
+pub struct Recording {
+    arguments: Vec<Tensor>,
+}
+
+impl Recording {
+    /// Starts to record. Fails where a recording is under way.
+    pub fn start(arguments: &[Tensor]) -> Result<Self> {
+        if recording() {
+            bail!(Graph, "a recording is already under way on this thread");
+        }
+        // The probe's id parts what exists now from what comes.
+        let first_id = Storage::new(0)?.id();
+        let mut recorder = Recorder {
+            first_id,
+            seen: Vec::new(),
+            by_id: HashMap::new(),
+            operands: Vec::new(),
+            instructions: Vec::new(),
+            grads: Vec::new(),
+            epoch: super::epoch(),
+        };
+        for (i, argument) in arguments.iter().enumerate() {
+            if argument.requires_grad() {
+                bail!(
+                    Unsupported,
+                    "compile: an argument that requires a gradient is not supported; use parameters of the enclosing scope"
+                );
+            }
+            let known = recorder.by_id.contains_key(&argument.storage().id());
+            if known {
+                bail!(Unsupported, "compile: two arguments share memory; pass a .clone() of one");
+            }
+            let slot = recorder.slot(argument, false) as usize;
+            recorder.seen[slot].input = Some(i);
+            recorder.seen[slot].kept = None;
+        }
+        RECORDER.with(|r| *r.borrow_mut() = Some(recorder));
+        ACTIVE.set(true);
+        Ok(Self { arguments: arguments.to_vec() })
+    }
+
+    /// Whether a recording is under way on this thread.
+    pub fn active() -> bool {
+        recording()
+    }
+
+    /// Ends the recording. `outputs` are what a replay returns; their graphs must be gone.
+    pub fn finish(self, outputs: &[Tensor]) -> Result<Program> {
+        ACTIVE.set(false);
+        let Some(mut r) = RECORDER.with(|r| r.borrow_mut().take()) else {
+            bail!(Graph, "compile: the recording was lost");
+        };
+
+        let mut effects = Vec::new();
+        let mut guards = Vec::new();
+        for grad in std::mem::take(&mut r.grads) {
+            if let Some(expected) = grad.guard {
+                guards.push(GradGuard { leaf: grad.leaf.clone(), expected });
+            }
+            if grad.written {
+                let value = grad.leaf.peek_grad();
+                if let Some(g) = &value {
+                    let slot = r.slot(g, false) as usize;
+                    r.seen[slot].kept = Some(g.storage().clone());
+                }
+                effects.push(GradEffect { leaf: grad.leaf, grad: value });
+            }
+        }
+
+        let mut results = Vec::new();
+        for y in outputs {
+            let slot = r.slot(y, false);
+            results.push(Output { slot, dtype: y.dtype(), layout: y.layout() });
+        }
+
+        let mut slots = Vec::new();
+        let mut lives = Vec::new();
+        let mut changed = Vec::new();
+        for (i, mut seen) in r.seen.into_iter().enumerate() {
+            let is_output = results.iter().any(|o| o.slot as usize == i);
+            // A temporary that somebody still holds keeps its bytes: what they see is what a replay writes.
+            if seen.kept.is_none() && !is_output && seen.input.is_none() {
+                seen.kept = seen.storage.upgrade();
+            }
+            if seen.existed_before && seen.written {
+                changed.push(i as u32);
+            }
+            slots.push(match (seen.input, seen.kept) {
+                (Some(argument), _) => Slot::Argument(argument),
+                (None, Some(storage)) => Slot::Fixed(storage),
+                (None, None) if is_output => Slot::Fresh(seen.bytes),
+                (None, None) => {
+                    lives.push(Life { bytes: seen.bytes, first: seen.first, last: seen.last });
+                    Slot::Temporary(lives.len() - 1)
+                }
+            });
+        }
+        let (offsets, bytes) = plan(&lives);
+        for slot in &mut slots {
+            if let Slot::Temporary(at) = slot {
+                *at = offsets[*at];
+            }
+        }
+        Program::new(
+            slots,
+            bytes,
+            r.operands,
+            r.instructions,
+            results,
+            changed,
+            effects,
+            guards,
+            self.arguments.iter().map(|a| a.offset() * a.dtype().size()).collect(),
+            r.epoch,
+        )
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if ACTIVE.replace(false) {
+            let abandoned = RECORDER.with(|r| r.borrow_mut().take());
+            drop(abandoned);
+        }
+    }
+}

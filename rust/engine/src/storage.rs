@@ -1,0 +1,96 @@
+//! A storage: the bytes behind tensors, with the count of times they were overwritten.
+use std::any::Any;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use crate::alloc;
+use crate::error::Result;
+
+/// Bytes shared by tensors.
+pub struct Storage {
+    ptr: NonNull<u8>,
+    bytes: usize,
+    id: u64,
+    version: AtomicU32,
+    owner: Owner,
+}
+
+/// Who frees the bytes.
+enum Owner {
+    /// Nobody: there are none.
+    Empty,
+    /// Our allocator.
+    Pool,
+    /// Dropping this value does, such as a NumPy array.
+    Foreign(#[expect(dead_code, reason = "held for its drop")] Box<dyn Any + Send + Sync>),
+}
+
+// SAFETY: the bytes are reached through raw pointers only; who writes them while others read is
+// ordered by the caller (the GIL, or one engine call at a time on a tensor), as in torch and NumPy.
+unsafe impl Send for Storage {}
+// SAFETY: as above.
+unsafe impl Sync for Storage {}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Storage {
+    /// Fresh bytes with arbitrary contents.
+    pub fn new(bytes: usize) -> Result<Arc<Self>> {
+        let (ptr, owner) = if bytes == 0 {
+            (NonNull::<Aligned>::dangling().cast(), Owner::Empty)
+        } else {
+            (alloc::allocate(bytes)?, Owner::Pool)
+        };
+        Ok(Self::with(ptr, bytes, owner))
+    }
+
+    /// Bytes owned by something else, kept alive by `owner`.
+    ///
+    /// # Safety
+    /// `ptr` must be valid for reads and writes of `bytes` bytes as long as `owner` lives.
+    pub unsafe fn foreign(ptr: NonNull<u8>, bytes: usize, owner: Box<dyn Any + Send + Sync>) -> Arc<Self> {
+        Self::with(ptr, bytes, Owner::Foreign(owner))
+    }
+
+    fn with(ptr: NonNull<u8>, bytes: usize, owner: Owner) -> Arc<Self> {
+        let id = NEXT_ID.fetch_add(1, Relaxed);
+        Arc::new(Self { ptr, bytes, id, version: AtomicU32::new(0), owner })
+    }
+
+    /// The first byte.
+    pub fn ptr(&self) -> *mut u8 {
+        self.ptr.as_ptr()
+    }
+
+    /// How many bytes there are.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// A number no other storage of this process ever has.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// How often the contents were overwritten.
+    pub fn version(&self) -> u32 {
+        self.version.load(Relaxed)
+    }
+
+    /// Notes that the contents were overwritten.
+    pub fn bump(&self) {
+        self.version.fetch_add(1, Relaxed);
+    }
+}
+
+#[repr(align(64))]
+struct Aligned;
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        if matches!(self.owner, Owner::Pool) {
+            alloc::release(self.ptr, self.bytes);
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! A tensor: a typed view of a storage, with its place in the autograd graph.
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use retrograd_kernels::{Shape, Strides};
+
+use crate::autograd::{Edge, Hook, HookId, Hooks, Node};
+use crate::dtype::{DType, Element};
+use crate::error::{Result, bail};
+use crate::layout::{Layout, Meta, checked_numel, is_contiguous};
+use crate::replay;
+use crate::storage::Storage;
+use crate::view::ViewOf;
+use crate::vmap::Batched;
+
+/// A handle to a tensor; clones are the same tensor.
+#[derive(Clone)]
+pub struct Tensor(pub(crate) Arc<Inner>);
+
+/// What a [`Tensor`] points to.
+pub struct Inner {
+    storage: Arc<Storage>,
+    meta: Meta,
+    strides: Strides,
+    offset: usize,
+    contiguous: bool,
+    batched: Option<Box<Batched>>,
+    needs_grad: AtomicBool,
+    is_view: AtomicBool,
+    /// How often the history of this tensor was rewritten through an in-place op.
+    rewritten: AtomicU32,
+    state: Mutex<State>,
+    /// The live Python object of this tensor, if there is one; owned by the binding.
+    wrapper: AtomicPtr<()>,
+}
+
+/// The part of a tensor that autograd changes.
+#[derive(Default)]
+pub(crate) struct State {
+    /// The node that computed it, and which of its outputs it is.
+    history: Option<(Arc<Node>, u32)>,
+    grad: Option<Tensor>,
+    hooks: Option<Box<Hooks>>,
+    view: Option<ViewOf>,
+    /// The base's `rewritten` that `history` is true for, where this is a view.
+    seen: u32,
+}
+
+impl Tensor {
+    /// A tensor over a storage, without history.
+    pub fn from_parts(storage: Arc<Storage>, dtype: DType, layout: Layout) -> Self {
+        Self::build(storage, dtype, layout, None)
+    }
+
+    pub(crate) fn build(
+        storage: Arc<Storage>,
+        dtype: DType,
+        layout: Layout,
+        batched: Option<Box<Batched>>,
+    ) -> Self {
+        let contiguous = is_contiguous(&layout.shape, &layout.strides);
+        Self(Arc::new(Inner {
+            storage,
+            meta: Meta::new(layout.shape, dtype),
+            strides: layout.strides,
+            offset: layout.offset,
+            contiguous,
+            needs_grad: AtomicBool::new(batched.as_ref().is_some_and(|b| b.physical.requires_grad())),
+            batched,
+            is_view: AtomicBool::new(false),
+            rewritten: AtomicU32::new(0),
+            state: Mutex::default(),
+            wrapper: AtomicPtr::new(std::ptr::null_mut()),
+        }))
+    }
+
+    /// A contiguous tensor with arbitrary contents.
+    pub fn empty(shape: Shape, dtype: DType) -> Result<Self> {
+        let bytes = checked_numel(&shape, dtype)? * dtype.size();
+        Ok(Self::from_parts(Storage::new(bytes)?, dtype, Layout::contiguous(shape)))
+    }
+
+    /// A contiguous tensor of host values.
+    pub fn from_slice<T: Element>(values: &[T], shape: Shape) -> Result<Self> {
+        if shape.checked_numel() != Some(values.len()) {
+            bail!(Value, "{} values do not fill the shape {shape}", values.len());
+        }
+        let tensor = Self::empty(shape, T::DTYPE)?;
+        // SAFETY: the storage is fresh and holds exactly as many elements of that type.
+        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), tensor.ptr().cast(), values.len()) };
+        Ok(tensor)
+    }
+
+    /// A tensor of no dimensions.
+    pub fn scalar(value: f64, dtype: DType) -> Result<Self> {
+        let tensor = Self::empty(Shape::new(), dtype)?;
+        // SAFETY: a fresh tensor of one element of that dtype.
+        unsafe { crate::host::write(tensor.ptr(), dtype, value) };
+        Ok(tensor)
+    }
+
+    /// Another tensor over the same memory, outside the graph.
+    pub fn detach(&self) -> Self {
+        Self::build(self.0.storage.clone(), self.dtype(), self.layout(), self.0.batched.clone())
+    }
+
+    /// The storage.
+    pub fn storage(&self) -> &Arc<Storage> {
+        &self.0.storage
+    }
+    /// Shape and dtype.
+    pub fn meta(&self) -> &Meta {
+        &self.0.meta
+    }
+    /// The shape.
+    pub fn shape(&self) -> &Shape {
+        &self.0.meta.shape
+    }
+    /// The strides, in elements.
+    pub fn strides(&self) -> &Strides {
+        &self.0.strides
+    }
+    /// The first element's position in the storage.
+    pub fn offset(&self) -> usize {
+        self.0.offset
+    }
+    /// Shape, strides and offset.
+    pub fn layout(&self) -> Layout {
+        Layout { shape: *self.shape(), strides: *self.strides(), offset: self.0.offset }
+    }
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        self.0.meta.dtype
+    }
+    /// The number of dimensions.
+    pub fn rank(&self) -> usize {
+        self.shape().len()
+    }
+    /// The number of elements.
+    pub fn numel(&self) -> usize {
+        self.shape().numel()
+    }
+    /// Whether the elements lie in row-major order without gaps.
+    pub fn is_contiguous(&self) -> bool {
+        self.0.contiguous
+    }
+    /// The first element's address.
+    pub fn ptr(&self) -> *mut u8 {
+        // SAFETY: the offset lies within the storage, or the tensor is empty and it is never read.
+        unsafe { self.0.storage.ptr().add(self.0.offset * self.dtype().size()) }
+    }
+    /// Whether the two are one tensor.
+    pub fn is(&self, other: &Tensor) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+    /// How many handles there are; one means nobody else can see the tensor.
+    pub fn owners(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+    /// Where the binding keeps the live Python object.
+    pub fn wrapper(&self) -> &AtomicPtr<()> {
+        &self.0.wrapper
+    }
+    /// Whether no other tensor shares the memory and nobody else holds this one: it may be overwritten.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        Arc::strong_count(&self.0) == 1 && Arc::strong_count(&self.0.storage) == 1
+    }
+    pub(crate) fn batched(&self) -> Option<&Batched> {
+        self.0.batched.as_deref()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in a critical section panics half-way through a change.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // The graph.
+
+    /// Whether gradients flow into this tensor.
+    pub fn requires_grad(&self) -> bool {
+        self.refresh();
+        self.0.needs_grad.load(Relaxed)
+    }
+
+    /// Whether it was made by the user rather than computed from what requires a gradient.
+    pub fn is_leaf(&self) -> bool {
+        self.refresh();
+        self.state().history.is_none()
+    }
+
+    /// Makes a leaf require a gradient, or no longer.
+    pub fn set_requires_grad(&self, on: bool) -> Result<()> {
+        if on && !self.dtype().is_float() {
+            bail!(Graph, "only floating-point tensors can require gradients, not {}", self.dtype());
+        }
+        self.refresh();
+        let mut state = self.state();
+        if state.history.is_some() {
+            if on {
+                return Ok(());
+            }
+            bail!(Graph, "requires_grad can only be turned off for leaves; use .detach() to get one");
+        }
+        if on {
+            // A leaf stands at the edge of the graph, so no base decides over its history.
+            state.view = None;
+            self.0.is_view.store(false, Relaxed);
+        }
+        drop(state);
+        if self.0.needs_grad.swap(on, Relaxed) != on {
+            replay::structure_changed();
+        }
+        Ok(())
+    }
+
+    /// The node that computed this tensor and the number of the output.
+    pub fn history(&self) -> Option<(Arc<Node>, u32)> {
+        self.refresh();
+        self.state().history.clone()
+    }
+
+    pub(crate) fn set_history(&self, node: Arc<Node>, output: u32) {
+        let old = {
+            let mut state = self.state();
+            self.0.needs_grad.store(true, Relaxed);
+            state.history.replace((node, output))
+        };
+        drop(old);
+    }
+
+    /// Replaces the history after the contents were overwritten in place.
+    pub(crate) fn rewrite_history(&self, node: Arc<Node>, output: u32) {
+        self.set_history(node, output);
+        self.0.rewritten.fetch_add(1, Relaxed);
+    }
+
+    /// Where gradients of this tensor go.
+    pub(crate) fn edge(&self) -> Edge {
+        if !self.requires_grad() {
+            return Edge::None;
+        }
+        match &self.state().history {
+            Some((node, output)) => Edge::Node(node.clone(), *output),
+            None => Edge::Leaf(self.clone()),
+        }
+    }
+
+    pub(crate) fn set_view(&self, view: ViewOf) {
+        self.0.is_view.store(true, Relaxed);
+        let mut state = self.state();
+        state.seen = view.base.0.rewritten.load(Relaxed);
+        state.view = Some(view);
+    }
+
+    /// The base this is a differentiable view of.
+    pub(crate) fn view_of(&self) -> Option<ViewOf> {
+        if !self.0.is_view.load(Relaxed) {
+            return None;
+        }
+        self.state().view.clone()
+    }
+
+    /// Brings the history of a view up to date with what was done to its base in place.
+    fn refresh(&self) {
+        if !self.0.is_view.load(Relaxed) {
+            return;
+        }
+        let (view, rewritten) = {
+            let mut state = self.state();
+            let Some(view) = &state.view else { return };
+            let rewritten = view.base.0.rewritten.load(Relaxed);
+            if state.seen == rewritten {
+                return;
+            }
+            let view = view.clone();
+            state.seen = rewritten;
+            (view, rewritten)
+        };
+        let _ = rewritten;
+        if let Some(node) = view.history_from_base(self.meta()) {
+            self.set_history(node, 0);
+        }
+    }
+
+    // The gradient.
+
+    /// The accumulated gradient.
+    pub fn grad(&self) -> Option<Tensor> {
+        let grad = self.state().grad.clone();
+        replay::note_grad_read(self, grad.as_ref());
+        grad
+    }
+
+    /// Replaces the accumulated gradient.
+    pub fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
+        if let Some(g) = &grad {
+            if g.shape() != self.shape() {
+                bail!(
+                    Value,
+                    "a gradient of shape {} does not fit a tensor of shape {}",
+                    g.shape(),
+                    self.shape()
+                );
+            }
+            if g.dtype() != self.dtype() {
+                bail!(
+                    DType,
+                    "a gradient of dtype {} does not fit a tensor of dtype {}",
+                    g.dtype(),
+                    self.dtype()
+                );
+            }
+        }
+        replay::note_grad_write(self);
+        self.put_grad(grad);
+        Ok(())
+    }
+
+    pub(crate) fn put_grad(&self, grad: Option<Tensor>) {
+        let old = std::mem::replace(&mut self.state().grad, grad);
+        drop(old);
+    }
+
+    /// The gradient without telling a recording.
+    pub(crate) fn peek_grad(&self) -> Option<Tensor> {
+        self.state().grad.clone()
+    }
+
+    /// Calls `hook` with each gradient computed for this tensor.
+    pub fn register_hook(&self, hook: Arc<dyn Hook>) -> Result<HookId> {
+        if !self.requires_grad() {
+            bail!(Graph, "cannot register a hook on a tensor that does not require a gradient");
+        }
+        replay::structure_changed();
+        let id = HookId::next();
+        match self.history() {
+            Some((node, output)) => node.add_hook(output, id, hook),
+            None => self.state().hooks.get_or_insert_default().add(id, hook),
+        }
+        Ok(id)
+    }
+
+    /// Takes a hook away again.
+    pub fn remove_hook(&self, id: HookId) {
+        if let Some((node, _)) = self.history() {
+            node.remove_hook(id);
+        }
+        let removed = self.state().hooks.as_mut().and_then(|hooks| hooks.remove(id));
+        drop(removed);
+    }
+
+    pub(crate) fn leaf_hooks(&self) -> Option<Hooks> {
+        self.state().hooks.as_deref().cloned()
+    }
+
+    /// Keeps the gradient of a tensor that is not a leaf.
+    pub fn retain_grad(&self) -> Result<()> {
+        if !self.requires_grad() {
+            bail!(Graph, "cannot retain the gradient of a tensor that does not require one");
+        }
+        if let Some((node, output)) = self.history() {
+            node.retain_grad(output, Arc::downgrade(&self.0));
+        }
+        Ok(())
+    }
+
+    /// Visits what only this handle keeps alive and can hold foreign objects: hooks, and the nodes behind.
+    /// Gives up, visiting nothing, where a lock is held. For garbage collectors.
+    pub fn visit_foreign(&self, visit: &mut dyn FnMut(&dyn Hook)) {
+        if crate::autograd::hooks_alive() {
+            crate::autograd::visit_owned(self, visit);
+        }
+    }
+
+    pub(crate) fn try_state(&self) -> Option<(Option<(Arc<Node>, u32)>, Option<Hooks>, Option<Tensor>)> {
+        let state = self.0.state.try_lock().ok()?;
+        Some((state.history.clone(), state.hooks.as_deref().cloned(), state.grad.clone()))
+    }
+
+    /// Drops the hooks that only this handle keeps alive, so that cycles through them end.
+    pub fn clear_foreign(&self) {
+        if self.owners() == 1 {
+            let old = std::mem::take(&mut *self.state());
+            drop(old);
+        }
+    }
+}
+
+impl std::fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tensor({} {})", self.dtype(), self.shape())
+    }
+}

@@ -1,0 +1,118 @@
+//! Functions of several operands that layers are made of.
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use retrograd_engine::apply::{apply, apply1};
+use retrograd_engine::kernels::{Dims, Shape};
+use retrograd_engine::ops::loss::{CrossEntropy, Reduction};
+use retrograd_engine::ops::matmul::{Linear, Matmul};
+use retrograd_engine::ops::shape::{Permute, Reshape};
+use retrograd_engine::{Result, Tensor, generator};
+
+use crate::errors::engine_for;
+use crate::tensor::{PyTensor, wrap};
+
+/// `input @ weight.T + bias`: `input` is (…, in), `weight` (out, in), `bias` (out,).
+#[pyfunction]
+#[pyo3(signature = (input, weight, bias=None))]
+pub fn linear(
+    py: Python<'_>,
+    input: &Bound<'_, PyTensor>,
+    weight: &Bound<'_, PyTensor>,
+    bias: Option<&Bound<'_, PyTensor>>,
+) -> PyResult<Py<PyTensor>> {
+    let (x, w) = (input.get().tensor(), weight.get().tensor());
+    let bias = bias.map(|b| b.get().tensor());
+    let work = x.numel() * w.shape().first().copied().unwrap_or(1) / 16;
+    let result = engine_for(py, work, || match bias {
+        Some(bias) => apply1(Linear {}, &[x, w, bias]),
+        None => {
+            let dims = Dims::from_slice(&[1, 0]).unwrap_or_default();
+            let transposed = apply1(Permute { dims }, &[w])?;
+            apply1(Matmul {}, &[x, &transposed])
+        }
+    })?;
+    wrap(py, result)
+}
+
+/// Each element zeroed with probability `p`, the others scaled by `1 / (1 - p)`; in evaluation, `input` itself.
+///
+/// Srivastava et al. (2014).
+#[pyfunction]
+#[pyo3(signature = (input, p=0.5, training=true))]
+pub fn dropout(
+    py: Python<'_>,
+    input: &Bound<'_, PyTensor>,
+    p: f64,
+    training: bool,
+) -> PyResult<Py<PyTensor>> {
+    if !(0.0..=1.0).contains(&p) {
+        return Err(PyValueError::new_err(format!("dropout: the probability must be from 0 to 1, not {p}")));
+    }
+    if !training || p == 0.0 {
+        return Ok(input.clone().unbind());
+    }
+    let x = input.get().tensor();
+    wrap(py, engine_for(py, x.numel(), || generator::default_generator()?.dropout(x, p))?)
+}
+
+/// The cross-entropy of softmax(`input`) with class indices.
+///
+/// `input` is (N, C), (C,) or (N, C, …); `target` has the same shape without C.
+#[pyfunction]
+#[pyo3(signature = (input, target, ignore_index=-100, reduction="mean"))]
+pub fn cross_entropy(
+    py: Python<'_>,
+    input: &Bound<'_, PyTensor>,
+    target: &Bound<'_, PyTensor>,
+    ignore_index: i64,
+    reduction: &str,
+) -> PyResult<Py<PyTensor>> {
+    let reduction = match reduction {
+        "mean" => Reduction::Mean,
+        "sum" => Reduction::Sum,
+        "none" => Reduction::None,
+        other => {
+            return Err(PyValueError::new_err(format!(
+                "cross_entropy: reduction must be 'mean', 'sum' or 'none', not '{other}'"
+            )));
+        }
+    };
+    let (x, t) = (input.get().tensor(), target.get().tensor());
+    let op = CrossEntropy { ignore_index, reduction };
+    let result = engine_for(py, x.numel(), || {
+        let (rows, flat) = as_rows(x, t)?;
+        let loss = apply(op, &[&rows, &flat])?.swap_remove(0);
+        if reduction == Reduction::None && loss.shape() != t.shape() {
+            return apply1(Reshape { shape: *t.shape() }, &[&loss]);
+        }
+        Ok(loss)
+    })?;
+    wrap(py, result)
+}
+
+/// Logits as (N, C) and targets as (N,), whatever dimensions they come in.
+fn as_rows(x: &Tensor, target: &Tensor) -> Result<(Tensor, Tensor)> {
+    let rank = x.rank();
+    if rank == 2 || rank == 0 || target.rank() + 1 != rank {
+        // The op's own message names the shapes.
+        return Ok((x.clone(), target.clone()));
+    }
+    let classes = x.shape()[rank.min(2) - 1];
+    let mut rows = x.clone();
+    if rank > 2 {
+        let mut dims = Dims::<usize>::new();
+        for d in (0..rank).filter(|&d| d != 1).chain([1]) {
+            let _ = dims.push(d);
+        }
+        rows = apply1(Permute { dims }, &[x])?;
+    }
+    let n: usize = rows.shape()[..rank - 1].iter().product();
+    let shape = |dims: &[usize]| Shape::from_slice(dims).unwrap_or_default();
+    if target.numel() != n || (rank > 2 && rows.shape()[..rank - 1] != target.shape()[..]) {
+        return Ok((x.clone(), target.clone()));
+    }
+    Ok((
+        apply1(Reshape { shape: shape(&[n, classes]) }, &[&rows])?,
+        apply1(Reshape { shape: shape(&[n]) }, &[target])?,
+    ))
+}
