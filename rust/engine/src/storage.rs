@@ -22,6 +22,8 @@ enum Owner {
     Empty,
     /// Our allocator.
     Pool,
+    /// Another storage whose bytes these are; it alone counts overwrites of its own.
+    Alias(#[expect(dead_code, reason = "held for its drop")] Arc<Storage>),
     /// Dropping this value does, such as a NumPy array.
     Foreign(#[expect(dead_code, reason = "held for its drop")] Box<dyn Any + Send + Sync>),
 }
@@ -53,6 +55,22 @@ impl Storage {
         Self::with(ptr, bytes, Owner::Foreign(owner))
     }
 
+    /// The same bytes under the same id, with a version of their own.
+    pub fn alias(of: &Arc<Self>) -> Arc<Self> {
+        Arc::new(Self {
+            ptr: of.ptr,
+            bytes: of.bytes,
+            id: of.id,
+            version: AtomicU32::new(0),
+            owner: Owner::Alias(of.clone()),
+        })
+    }
+
+    /// Whether the bytes are another storage's.
+    pub fn is_alias(&self) -> bool {
+        matches!(self.owner, Owner::Alias(_))
+    }
+
     fn with(ptr: NonNull<u8>, bytes: usize, owner: Owner) -> Arc<Self> {
         let id = NEXT_ID.fetch_add(1, Relaxed);
         Arc::new(Self { ptr, bytes, id, version: AtomicU32::new(0), owner })
@@ -68,7 +86,7 @@ impl Storage {
         self.bytes
     }
 
-    /// A number no other storage of this process ever has.
+    /// A number no other storage of this process ever has, but for aliases of it.
     pub fn id(&self) -> u64 {
         self.id
     }

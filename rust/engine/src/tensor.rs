@@ -104,6 +104,12 @@ impl Tensor {
         Self::build(self.0.storage.clone(), self.dtype(), self.layout(), self.0.batched.clone())
     }
 
+    /// As [`detach`](Self::detach); writing to it does not count as a change of this tensor.
+    pub fn unwatched(&self) -> Self {
+        let alias = Storage::alias(&self.0.storage);
+        Self::build(alias, self.dtype(), self.layout(), self.0.batched.clone())
+    }
+
     /// The storage.
     pub fn storage(&self) -> &Arc<Storage> {
         &self.0.storage
@@ -163,7 +169,9 @@ impl Tensor {
     }
     /// Whether no other tensor shares the memory and nobody else holds this one: it may be overwritten.
     pub(crate) fn is_exclusive(&self) -> bool {
-        Arc::strong_count(&self.0) == 1 && Arc::strong_count(&self.0.storage) == 1
+        Arc::strong_count(&self.0) == 1
+            && Arc::strong_count(&self.0.storage) == 1
+            && !self.0.storage.is_alias()
     }
     pub(crate) fn batched(&self) -> Option<&Batched> {
         self.0.batched.as_deref()

@@ -24,8 +24,9 @@ struct Entry {
     result: Tree,
 }
 
-/// A function that is recorded once for each kind of arguments and replayed without Python afterwards.
-#[pyclass(frozen, weakref, name = "Compiled", module = "retrograd._core")]
+// No docstring: an instance has that of its function.
+#[allow(missing_docs, reason = "it would hide the function's own docstring")]
+#[pyclass(frozen, weakref, dict, name = "Compiled", module = "retrograd._core")]
 pub struct Compiled {
     function: Py<PyAny>,
     entries: Mutex<Vec<Arc<Entry>>>,
@@ -33,11 +34,15 @@ pub struct Compiled {
 
 /// Records `function` when it is first called, and replays what it did on later calls.
 #[pyfunction]
-pub fn compile(function: Bound<'_, PyAny>) -> PyResult<Compiled> {
+pub fn compile(function: Bound<'_, PyAny>) -> PyResult<Py<Compiled>> {
     if !function.is_callable() {
         return Err(PyTypeError::new_err("compile: expected a callable"));
     }
-    Ok(Compiled { function: function.unbind(), entries: Mutex::default() })
+    let py = function.py();
+    let compiled =
+        Bound::new(py, Compiled { function: function.clone().unbind(), entries: Mutex::default() })?;
+    py.import("functools")?.getattr("update_wrapper")?.call1((&compiled, function))?;
+    Ok(compiled.unbind())
 }
 
 impl Compiled {
@@ -119,12 +124,6 @@ impl Compiled {
             }
             None => self.record(py, arguments, tensors),
         }
-    }
-
-    /// The function that was compiled.
-    #[getter]
-    fn __wrapped__(&self, py: Python<'_>) -> Py<PyAny> {
-        self.function.clone_ref(py)
     }
 
     /// Anything else, such as the name and the docstring, is the function's.

@@ -336,7 +336,9 @@ pub fn randn_like(
 
 /// A random order of 0 to `n` - 1.
 #[pyfunction]
-pub fn randperm(py: Python<'_>, n: usize) -> PyResult<Py<PyTensor>> {
+pub fn randperm(py: Python<'_>, n: i64) -> PyResult<Py<PyTensor>> {
+    let n = usize::try_from(n)
+        .map_err(|_| PyValueError::new_err(format!("randperm: n must not be negative, got {n}")))?;
     wrap(py, engine_for(py, n * 8, || generator::default_generator()?.permutation(n))?)
 }
 

@@ -49,6 +49,11 @@ fn step(py: Python<'_>, op: Op, lists: &[Vec<Tensor>], hyper: &Tensor) -> PyResu
                         operands.push(t.clone());
                         continue;
                     }
+                    // A tensor in two lists is copied once, or its two copies would overwrite each other.
+                    if let Some((_, copy)) = strided.iter().find(|(other, _)| other.is(t)) {
+                        operands.push(copy.clone());
+                        continue;
+                    }
                     let copy = apply1(CloneOp {}, &[t])?;
                     if op.info().mutates.contains(&at) {
                         strided.push((t, copy.clone()));

@@ -14,9 +14,16 @@ pub fn check_simd() -> PyResult<()> {
 
 /// Starts the random numbers anew from `seed`.
 #[pyfunction]
-pub fn manual_seed(seed: i64) -> PyResult<()> {
+pub fn manual_seed(seed: &Bound<'_, PyAny>) -> PyResult<()> {
+    let bits = match seed.extract::<u64>() {
+        Ok(seed) => seed,
+        // Negative seeds are taken as the bits they have.
+        Err(_) => seed.extract::<i64>().map_err(|_| {
+            PyValueError::new_err(format!("manual_seed: a seed is an integer of 64 bits, not {seed}"))
+        })? as u64,
+    };
     engine(|| {
-        generator::default_generator()?.seed(seed as u64);
+        generator::default_generator()?.seed(bits);
         Ok(())
     })
 }

@@ -100,10 +100,10 @@ impl PyTensor {
         wrap(py, self.tensor().detach())
     }
 
-    /// The same memory outside the graph.
+    /// The same memory outside the graph; writing to it goes unnoticed by backward.
     #[getter]
     fn data(&self, py: Python<'_>) -> PyResult<Py<PyTensor>> {
-        self.detach(py)
+        wrap(py, self.tensor().unwatched())
     }
 
     /// Overwrites the contents, outside the graph.

@@ -86,6 +86,12 @@ pub fn run(py: Python<'_>, op: impl Into<Op>, inputs: &[&Tensor]) -> PyResult<Py
 
 #[pymethods]
 impl PyTensor {
+    /// NumPy's operators leave the work to this class's.
+    #[classattr]
+    fn __array_priority__() -> f64 {
+        1000.0
+    }
+
     /// The extent of each dimension.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyTuple>> {
