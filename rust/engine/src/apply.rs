@@ -3,9 +3,9 @@ use smallvec::SmallVec;
 
 use crate::autograd::{Edge, GradMode, Node, grad_enabled};
 use crate::error::{Result, bail};
-use crate::layout::Meta;
+use crate::mode::{Mode, mode};
 use crate::ops::memory::{Clone, CopyInto};
-use crate::ops::{Op, Save, View};
+use crate::ops::{Metas, Op, Save, View};
 use crate::replay;
 use crate::tensor::Tensor;
 use crate::view::ViewOf;
@@ -23,19 +23,40 @@ pub fn apply1(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
 /// Applies an op.
 pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
     let op = op.into();
-    let outputs = if vmap::active() && inputs.iter().any(|x| x.batched().is_some()) {
+    let mode = mode();
+    let outputs = if mode.vmap > 0 && inputs.iter().any(|x| x.batched().is_some()) {
         vmap::apply_batched(op, inputs)
     } else {
-        apply_plain(op, inputs)
+        apply_plain(op, inputs, mode)
     };
     outputs.map_err(|e| e.in_op(op.name()))
 }
 
-fn apply_plain(op: Op, inputs: &[&Tensor]) -> Result<Outputs> {
+/// Calls `f` with one value for each of a list: most lists are short, and then nothing is allocated.
+#[inline]
+fn with_each<T: Copy, U: Copy, R>(list: &[T], fill: U, get: impl Fn(T) -> U, f: impl FnOnce(&[U]) -> R) -> R {
+    const SHORT: usize = 4;
+    if list.len() > SHORT {
+        return f(&list.iter().map(|&x| get(x)).collect::<Vec<U>>());
+    }
+    let mut buffer = [fill; SHORT];
+    for (slot, &x) in buffer.iter_mut().zip(list) {
+        *slot = get(x);
+    }
+    f(&buffer[..list.len()])
+}
+
+/// The outputs' metas.
+#[inline]
+fn infer(op: &Op, inputs: &[&Tensor]) -> Result<Metas> {
+    let Some(first) = inputs.first() else { return op.infer(&[]) };
+    with_each(inputs, first.meta(), |x| x.meta(), |metas| op.infer(metas))
+}
+
+fn apply_plain(op: Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
     let info = op.info();
-    let metas: SmallVec<[&Meta; 4]> = inputs.iter().map(|x| x.meta()).collect();
-    let out_metas = op.infer(&metas)?;
-    let track = info.differentiable > 0 && grad_enabled() && inputs.iter().any(|x| x.requires_grad());
+    let out_metas = infer(&op, inputs)?;
+    let track = info.differentiable > 0 && mode.grad && inputs.iter().any(|x| x.requires_grad());
 
     if let [x] = inputs
         && let Some(layout) = op.view(&x.layout())
@@ -52,7 +73,7 @@ fn apply_plain(op: Op, inputs: &[&Tensor]) -> Result<Outputs> {
     for meta in &out_metas {
         outputs.push(Tensor::empty(meta.shape, meta.dtype)?);
     }
-    execute(&op, inputs, &outputs)?;
+    execute_in(&op, inputs, &outputs, mode)?;
     if !info.mutates.is_empty() {
         let per_list = if info.variadic { inputs.len() / info.operands.len() } else { 1 };
         for list in info.mutates {
@@ -62,8 +83,7 @@ fn apply_plain(op: Op, inputs: &[&Tensor]) -> Result<Outputs> {
         }
     }
     if track && outputs.first().is_some_and(|y| y.dtype().is_float()) {
-        let edges = inputs.iter().map(|x| differentiable_edge(x)).collect();
-        let node = Node::new(op, inputs, edges, &outputs);
+        let node = Node::new(op, inputs, &outputs, |i| differentiable_edge(inputs[i]));
         for (i, y) in outputs.iter().take(info.differentiable).enumerate() {
             y.set_history(node.clone(), i as u32);
         }
@@ -77,13 +97,29 @@ fn differentiable_edge(x: &Tensor) -> Edge {
 
 /// Runs the kernel of an op and tells a recording of it.
 pub(crate) fn execute(op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) -> Result<()> {
+    execute_in(op, inputs, outputs, mode())
+}
+
+#[inline]
+fn execute_in(op: &Op, inputs: &[&Tensor], outputs: &[Tensor], mode: Mode) -> Result<()> {
     fn view(t: &Tensor) -> View<'_> {
         View { ptr: t.ptr(), meta: t.meta(), strides: t.strides() }
     }
-    let x: SmallVec<[View; 4]> = inputs.iter().map(|x| view(x)).collect();
-    let y: SmallVec<[View; 2]> = outputs.iter().map(view).collect();
-    op.run(&x, &y)?;
-    if replay::recording() {
+    let any = match (inputs, outputs) {
+        ([first, ..], _) => view(first),
+        ([], [first, ..]) => view(first),
+        ([], []) => return op.run(&[], &[]),
+    };
+    let one = outputs.first().map_or(any, view);
+    match outputs {
+        // The common case, without a copy of the list.
+        [_] => with_each(inputs, any, |x| view(x), |x| op.run(x, &[one]))?,
+        _ => {
+            let y: SmallVec<[View; 2]> = outputs.iter().map(view).collect();
+            with_each(inputs, any, |x| view(x), |x| op.run(x, &y))?;
+        }
+    }
+    if mode.recording {
         replay::record(op, inputs, outputs);
     }
     Ok(())
@@ -105,8 +141,7 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
             "in-place operations on a batched tensor are not supported under vmap; use the out-of-place form"
         );
     }
-    let metas: SmallVec<[&Meta; 4]> = inputs.iter().map(|x| x.meta()).collect();
-    let result = op.infer(&metas)?[0];
+    let result = infer(&op, inputs)?[0];
     if result.shape != *target.shape() {
         bail!(
             Value,
@@ -169,7 +204,7 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
         if let Some(original) = &original {
             saved_from[0] = original;
         }
-        let node = Node::new(op, &saved_from, edges, std::slice::from_ref(target));
+        let node = Node::new(op, &saved_from, std::slice::from_ref(target), |i| edges[i].clone());
         match view {
             Some(view) => view.rewrite_base(node, target.meta())?,
             None => target.rewrite_history(node, 0),

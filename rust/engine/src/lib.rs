@@ -8,6 +8,7 @@ pub mod generator;
 pub mod host;
 pub mod layout;
 pub mod make;
+mod mode;
 pub mod ops;
 pub mod replay;
 mod scratch;

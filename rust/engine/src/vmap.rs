@@ -1,18 +1,13 @@
 //! vmap: a function written for one example runs on a batch, its ops each once with one more dimension.
-use std::cell::Cell;
-
 use retrograd_kernels::{Dims, Shape};
 
 use crate::apply::{Outputs, apply, apply1};
 use crate::error::{Result, bail};
 use crate::layout::Layout;
+use crate::mode;
 use crate::ops::Op;
 use crate::ops::shape::{Expand, Permute, Reshape};
 use crate::tensor::Tensor;
-
-thread_local! {
-    static LEVEL: Cell<u32> = const { Cell::new(0) };
-}
 
 /// What stands behind a tensor that is one example to the function under vmap.
 #[derive(Clone)]
@@ -24,7 +19,7 @@ pub(crate) struct Batched {
 
 /// Whether a vmap is under way on this thread.
 pub(crate) fn active() -> bool {
-    LEVEL.get() > 0
+    mode::mode().vmap > 0
 }
 
 /// One nesting of vmap; ends when dropped.
@@ -33,8 +28,8 @@ pub struct VmapLevel(u32);
 impl VmapLevel {
     /// Enters a vmap.
     pub fn enter() -> Self {
-        LEVEL.set(LEVEL.get() + 1);
-        Self(LEVEL.get())
+        mode::change(|m| m.vmap += 1);
+        Self(mode::mode().vmap)
     }
 
     /// `tensor` as one example of the batch along `dim`.
@@ -72,7 +67,7 @@ impl VmapLevel {
 
 impl Drop for VmapLevel {
     fn drop(&mut self) {
-        LEVEL.set(self.0 - 1);
+        mode::change(|m| m.vmap = self.0 - 1);
     }
 }
 

@@ -1,18 +1,16 @@
 //! Whether operations are recorded on the graph, by thread.
-use std::cell::Cell;
-
-thread_local! {
-    static ENABLED: Cell<bool> = const { Cell::new(true) };
-}
+use crate::mode;
 
 /// Whether operations on this thread are recorded on the graph.
 pub fn grad_enabled() -> bool {
-    ENABLED.get()
+    mode::mode().grad
 }
 
 /// Switches the recording on this thread; returns what it was.
 pub fn set_grad_enabled(on: bool) -> bool {
-    ENABLED.replace(on)
+    let before = grad_enabled();
+    mode::change(|m| m.grad = on);
+    before
 }
 
 /// Switches the recording until dropped.

@@ -102,18 +102,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Node {
-    /// The node of an op that ran. `inputs` are what it ran on; `edges` where they came from.
+    /// The node of an op that ran. `inputs` are what it ran on; `edge` says where each came from.
     pub(crate) fn new(
         op: Op,
         inputs: &[&Tensor],
-        edges: SmallVec<[Edge; 2]>,
         outputs: &[Tensor],
+        edge: impl Fn(usize) -> Edge,
     ) -> Arc<Node> {
-        let info = op.info();
         let like = outputs[0].meta();
+        let mut operands: SmallVec<[Operand; 2]> = SmallVec::with_capacity(inputs.len());
+        for (i, x) in inputs.iter().enumerate() {
+            let meta = if x.meta() == like { None } else { Some(Box::new(*x.meta())) };
+            operands.push(Operand { edge: edge(i), meta });
+        }
         let mut saved: SmallVec<[SavedTensor; 2]> = SmallVec::new();
-        for &(operand, which) in info.saves {
-            if edges[operand].is_none() || saved.iter().any(|s| s.which == which) {
+        for &(operand, which) in op.info().saves {
+            if operands[operand].edge.is_none() || saved.iter().any(|s| s.which == which) {
                 continue;
             }
             let tensor = match which {
@@ -122,16 +126,15 @@ impl Node {
             };
             saved.push(SavedTensor::new(which, tensor, like));
         }
-        let operands = edges
-            .into_iter()
-            .zip(inputs)
-            .map(|(edge, x)| Operand { edge, meta: (x.meta() != like).then(|| Box::new(*x.meta())) })
-            .collect();
+        let mut metas: SmallVec<[Meta; 1]> = SmallVec::with_capacity(outputs.len());
+        for y in outputs {
+            metas.push(*y.meta());
+        }
         Arc::new(Node {
             op,
             seq: next_seq(),
             operands,
-            outputs: outputs.iter().map(|y| *y.meta()).collect(),
+            outputs: metas,
             saved: Mutex::new(Saved::Kept(saved)),
             watchers: Mutex::new(None),
         })
@@ -286,11 +289,16 @@ thread_local! {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        // Only what this node is the last to hold can lead further.
         let mut edges: Vec<Edge> = Vec::new();
         for operand in &mut self.operands {
-            match std::mem::replace(&mut operand.edge, Edge::None) {
-                Edge::None => {}
-                edge => edges.push(edge),
+            let ends = match &operand.edge {
+                Edge::None => continue,
+                Edge::Node(node, _) => Arc::strong_count(node) == 1,
+                Edge::Leaf(leaf) => leaf.owners() == 1,
+            };
+            if ends {
+                edges.push(std::mem::replace(&mut operand.edge, Edge::None));
             }
         }
         if edges.is_empty() {

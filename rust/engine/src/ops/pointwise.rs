@@ -1,5 +1,5 @@
 //! Operators whose every output element depends on one element of each operand.
-use retrograd_kernels::{formula, map};
+use retrograd_kernels::{Shape, Strides, formula, map};
 use smallvec::smallvec;
 
 use super::attrs::op;
@@ -58,15 +58,32 @@ fn elementwise(x: &[&Meta]) -> Result<Metas> {
     Ok(smallvec![Meta::new(shape, x[0].dtype)])
 }
 
+/// Strides that read each operand under `shape`: its own where it has that shape, else those put into `broadcast`.
+#[inline]
+fn common_strides<'a, const N: usize>(
+    x: &'a [View],
+    shape: &Shape,
+    broadcast: &'a mut [Strides; N],
+) -> [&'a [isize]; N] {
+    for (s, x) in broadcast.iter_mut().zip(x) {
+        if x.shape() != shape {
+            *s = x.strides_for(shape);
+        }
+    }
+    let broadcast = &*broadcast;
+    std::array::from_fn(|i| if x[i].shape() == shape { &x[i].strides[..] } else { &broadcast[i][..] })
+}
+
 /// Runs a formula over floating-point operands.
 fn float<F, const N: usize>(f: F, x: &[View], y: &[View]) -> Result<()>
 where
     F: map::Formula<N>,
 {
     let (y, shape) = (y[0], y[0].shape());
-    let strides: [_; N] = std::array::from_fn(|i| x[i].strides_for(shape));
+    let mut broadcast = [Strides::new(); N];
+    let strides = common_strides(x, shape, &mut broadcast);
     with_float!(y.dtype(), T => {
-        let inputs = std::array::from_fn(|i| x[i].read_with::<T>(&strides[i]));
+        let inputs = std::array::from_fn(|i| x[i].read_with::<T>(strides[i]));
         // SAFETY: shapes and strides describe the operands' memory.
         unsafe { map::float::<T, F, N>(f, shape, inputs, y.write()) }
     });
@@ -82,8 +99,9 @@ where
     macro_rules! int {
         ($t:ty) => {{
             let (y, shape) = (y[0], y[0].shape());
-            let strides: [_; N] = std::array::from_fn(|i| x[i].strides_for(shape));
-            let inputs = std::array::from_fn(|i| x[i].read_with::<$t>(&strides[i]));
+            let mut broadcast = [Strides::new(); N];
+            let strides = common_strides(x, shape, &mut broadcast);
+            let inputs = std::array::from_fn(|i| x[i].read_with::<$t>(strides[i]));
             // SAFETY: shapes and strides describe the operands' memory.
             unsafe { map::int::<$t, F, N>(f, shape, inputs, y.write()) }
             Ok(())

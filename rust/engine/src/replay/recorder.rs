@@ -1,17 +1,17 @@
 //! Recording: what a function does is written down as it runs.
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use super::plan::{Life, plan};
 use super::program::{GradEffect, GradGuard, Instruction, Operand, Output, Program, Slot};
 use crate::error::{Result, bail};
+use crate::mode;
 use crate::ops::Op;
 use crate::storage::Storage;
 use crate::tensor::Tensor;
 
 thread_local! {
-    static ACTIVE: Cell<bool> = const { Cell::new(false) };
     static RECORDER: RefCell<Option<Recorder>> = const { RefCell::new(None) };
 }
 
@@ -111,7 +111,7 @@ impl Recorder {
 /// Whether this thread is recording.
 #[inline]
 pub(crate) fn recording() -> bool {
-    ACTIVE.get()
+    mode::mode().recording
 }
 
 fn with_recorder<R>(f: impl FnOnce(&mut Recorder) -> R) -> Option<R> {
@@ -198,7 +198,7 @@ impl Recording {
             recorder.seen[slot].kept = None;
         }
         RECORDER.with(|r| *r.borrow_mut() = Some(recorder));
-        ACTIVE.set(true);
+        mode::change(|m| m.recording = true);
         Ok(Self { arguments: arguments.to_vec() })
     }
 
@@ -209,7 +209,7 @@ impl Recording {
 
     /// Ends the recording. `outputs` are what a replay returns; their graphs must be gone.
     pub fn finish(self, outputs: &[Tensor]) -> Result<Program> {
-        ACTIVE.set(false);
+        mode::change(|m| m.recording = false);
         let Some(mut r) = RECORDER.with(|r| r.borrow_mut().take()) else {
             bail!(Graph, "compile: the recording was lost");
         };
@@ -281,7 +281,8 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        if ACTIVE.replace(false) {
+        if recording() {
+            mode::change(|m| m.recording = false);
             let abandoned = RECORDER.with(|r| r.borrow_mut().take());
             drop(abandoned);
         }
