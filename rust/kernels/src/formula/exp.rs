@@ -93,3 +93,32 @@ pub(crate) fn exp<V: FloatVec>(x: V) -> V {
     let (p, _, n) = exp_parts(x);
     scale(p, n)
 }
+
+/// `e^x - 1`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expm1;
+
+impl Expm1 {
+    /// The error bound for `f32`.
+    pub const ULP: f64 = 2.0;
+    /// The error bound for `f64`.
+    pub const ULP_F64: f64 = 2.5;
+}
+
+impl Formula<1> for Expm1 {
+    const WEIGHT: usize = 4;
+    #[inline(always)]
+    fn eval<V: FloatVec>(self, [x]: [V; 1]) -> V {
+        let bounded = pick(x, -19.0, -40.0).max(pick(x, 89.0, 710.0).min(x));
+        let (n, high, low) = reduce(bounded);
+        let r = high + low;
+        let t = high + (r * r).mul_add(exp_tail(r), low);
+        // 2^n (1 + t) - 1, halved so that the power is finite.
+        let half = x.lit(0.5);
+        let power = power_of_two(n - x.lit(1.0));
+        let y = power.mul_add(t, power - half);
+        let y = V::select(n.equals(x.lit(0.0)), t, y + y);
+        // The sign of zero stays.
+        V::select(x.equals(x.lit(0.0)), x, y)
+    }
+}

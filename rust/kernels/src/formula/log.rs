@@ -86,3 +86,37 @@ pub(super) fn special<V: FloatVec>(x: V, y: V) -> V {
     // Infinity and NaN are their own logarithms.
     V::select(x.lt(x.lit(f64::INFINITY)), y, x)
 }
+
+/// `log(1 + x)`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Log1p;
+
+impl Log1p {
+    /// The error bound for `f32`.
+    pub const ULP: f64 = 1.5;
+    /// The error bound for `f64`.
+    pub const ULP_F64: f64 = 1.5;
+}
+
+impl Formula<1> for Log1p {
+    const WEIGHT: usize = 5;
+    #[inline(always)]
+    fn eval<V: FloatVec>(self, [x]: [V; 1]) -> V {
+        log1p(x)
+    }
+}
+
+/// `log(1 + x)`
+#[inline(always)]
+pub(super) fn log1p<V: FloatVec>(x: V) -> V {
+    let (zero, one) = (x.lit(0.0), x.lit(1.0));
+    let u = x + one;
+    let (k, f) = split(u);
+    // What the sum lost, to first order.
+    let lost = V::select(x.gt(one), one - (u - x), x - (u - one));
+    let c = lost / u;
+    // Near zero nothing need be lost at all.
+    let near = x.gt(x.lit(-0.29)) & x.lt(x.lit(0.41));
+    let y = combine(V::select(near, zero, k), V::select(near, x, f), V::select(near, zero, c));
+    V::select(x.equals(zero), x, special(u, y))
+}

@@ -5,23 +5,31 @@
 mod activation;
 mod arith;
 mod compare;
+mod complement;
+mod erf;
 mod exp;
 mod grad;
 mod log;
+mod pow;
 mod tanh;
 #[cfg(test)]
 mod tests;
+mod trig;
 
-pub use activation::{Relu, Sigmoid, Silu};
+pub use activation::{Relu, Sigmoid, Silu, SiluGrad, Softplus, SoftplusGrad};
 pub use arith::{
     Abs, Add, Clamp, Div, FloorDiv, Maximum, Minimum, Mul, Neg, Offset, Reciprocal, Remainder, Rsqrt, Scale,
     Sign, Sqrt, Square, Sub,
 };
 pub use compare::{Eq, Ge, Gt, Le, Lt, Ne};
-pub use exp::Exp;
+pub use erf::{Erf, Gelu, GeluGrad, GeluTanh, GeluTanhGrad};
+pub use exp::{Exp, Expm1};
 pub use grad::{LogGrad, ReluGrad, SigmoidGrad, TanhGrad};
-pub use log::Log;
+pub use log::{Log, Log1p};
+pub use pow::{Pow, PowScalar};
 pub use tanh::Tanh;
+
+pub use trig::{Cos, Sin};
 
 use crate::simd::{Float, FloatVec};
 pub(crate) use exp::exp;
@@ -43,4 +51,12 @@ fn horner<V: FloatVec, const N: usize>(x: V, coefficients: [f64; N]) -> V {
         i += 1;
     }
     sum
+}
+
+/// The sum, and what its rounding lost.
+#[inline(always)]
+fn two_sum<V: FloatVec>(a: V, b: V) -> (V, V) {
+    let sum = a + b;
+    let from_b = sum - a;
+    (sum, (a - (sum - from_b)) + (b - from_b))
 }

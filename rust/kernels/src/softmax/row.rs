@@ -50,8 +50,8 @@ impl<T: FloatElem> RowIn<T> {
                     T::load_first(simd, x.add(i), len - i).store_first(stage.as_mut_ptr().add(i), len - i);
                 }
             } else {
-                for i in 0..len {
-                    stage[i] = (*self.x.offset((start + i) as isize * self.step)).widen();
+                for (i, slot) in stage[..len].iter_mut().enumerate() {
+                    *slot = (*self.x.offset((start + i) as isize * self.step)).widen();
                 }
             }
             let whole = len.next_multiple_of(LANES);
@@ -106,8 +106,8 @@ impl<T: FloatElem> RowOut<T> {
                     );
                 }
             } else {
-                for i in 0..len {
-                    *self.y.offset((start + i) as isize * self.step) = T::narrow(stage[i]);
+                for (i, &value) in stage[..len].iter().enumerate() {
+                    *self.y.offset((start + i) as isize * self.step) = T::narrow(value);
                 }
             }
         }
