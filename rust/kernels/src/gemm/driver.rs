@@ -6,7 +6,7 @@ use super::blocking::{
 use super::epilogue::Finish;
 use super::pack::{PackPanel, PackRows, row_step};
 use super::tile::{self, Strip};
-use super::{Activation, Gemm, GemmElem};
+use super::{Activation, Gemm, GemmElem, gemv};
 use crate::operand::Shared;
 use crate::pool;
 use crate::simd::{self, Kernel, Level, Simd};
@@ -19,14 +19,14 @@ pub(super) struct Product<T> {
     pub n: usize,
     pub k: usize,
     pub a: Shared<*const T>,
-    a_rs: isize,
-    a_cs: isize,
+    pub a_rs: isize,
+    pub a_cs: isize,
     pub b: Shared<*const T>,
-    b_rs: isize,
-    b_cs: isize,
+    pub b_rs: isize,
+    pub b_cs: isize,
     pub c: Shared<*mut T>,
-    c_rs: isize,
-    c_cs: isize,
+    pub c_rs: isize,
+    pub c_cs: isize,
     alpha: T,
     beta: T,
     bias: Shared<*const T>,
@@ -61,9 +61,9 @@ impl<T: GemmElem> Product<T> {
             activation: p.activation,
             is_transposed: false,
         };
-        // One column has no step between columns; so it may be taken for a row.
-        let columns_are_close = p.c_cs == 1 || (p.n == 1 && p.c_rs != 1);
-        if !columns_are_close && p.c_rs == 1 { product.transposed() } else { product }.settled()
+        let is_column = p.n == 1 && p.m != 1;
+        let rows_are_close = p.c_rs == 1 && p.c_cs != 1 && p.m != 1;
+        if is_column || rows_are_close { product.transposed() } else { product }.settled()
     }
 
     fn transposed(self) -> Self {
@@ -113,13 +113,13 @@ impl<T: GemmElem> Product<T> {
     }
 
     /// The epilogue of a block of `k`.
-    fn finish(&self, is_first: bool, is_last: bool) -> Finish<T> {
+    pub fn finish(&self, is_first: bool, is_last: bool) -> Finish<T> {
         let zero = T::default();
         Finish {
             alpha: self.alpha,
             beta: if is_first { self.beta } else { T::from_f64(1.0) },
             reads_c: !is_first || self.beta != zero,
-            bias: if is_last { self.bias.get() } else { std::ptr::null() },
+            bias: if is_last { self.bias } else { Shared(std::ptr::null()) },
             bias_rs: self.bias_rs,
             bias_cs: self.bias_cs,
             activation: if is_last { self.activation } else { Activation::None },
@@ -129,7 +129,7 @@ impl<T: GemmElem> Product<T> {
 
 /// Whether a product is done by one thread without scratch.
 pub(super) fn is_small<T: GemmElem>(p: &Product<T>) -> bool {
-    p.work() < 4 * GRAIN && blocking::packed_bytes::<T>(p.n, p.k) <= STACK_BYTES
+    p.m == 1 || p.work() < 4 * GRAIN && blocking::packed_bytes::<T>(p.n, p.k) <= STACK_BYTES
 }
 
 /// Computes a product.
@@ -138,6 +138,10 @@ pub(super) fn is_small<T: GemmElem>(p: &Product<T>) -> bool {
 /// The matrices must be valid and `c` not overlap the others; the machine supports `level`; `scratch` holds what
 /// `workspace` says, unless the product [is small](is_small).
 pub(super) unsafe fn run<T: GemmElem>(level: Level, product: &Product<T>, scratch: *mut u8, may_share: bool) {
+    if product.m == 1 {
+        // SAFETY: promised by the caller.
+        return unsafe { gemv::run(level, product, may_share) };
+    }
     // SAFETY: promised by the caller.
     unsafe { simd::dispatch_unchecked(level, Driver { product, scratch, may_share }) }
 }
@@ -244,9 +248,6 @@ struct Block<'a, T> {
     packed: Shared<*mut T>,
     finish: Finish<T>,
 }
-
-// SAFETY: a block is read only; its pointers are used by tasks on disjoint parts of `c`.
-unsafe impl<T: Sync> Sync for Block<'_, T> {}
 
 impl<T: GemmElem> Block<'_, T> {
     /// # Safety

@@ -1,5 +1,6 @@
 //! What happens to a tile of sums on its way to `c`.
 use super::{Activation, GemmElem};
+use crate::operand::Shared;
 use crate::simd::{FloatVec, Kernel, Simd};
 
 /// How sums of one block of `k` become part of `c`.
@@ -10,7 +11,7 @@ pub(super) struct Finish<T> {
     pub beta: T,
     pub reads_c: bool,
     /// Null for none. Added in the last block, one a column or one a row.
-    pub bias: *const T,
+    pub bias: Shared<*const T>,
     pub bias_rs: isize,
     pub bias_cs: isize,
     pub activation: Activation,
@@ -21,7 +22,7 @@ impl<T: GemmElem> Finish<T> {
     pub fn is_plain(&self) -> bool {
         let one = T::from_f64(1.0);
         let adds = !self.reads_c || self.beta == one;
-        adds && self.alpha == one && self.bias.is_null() && self.activation == Activation::None
+        adds && self.alpha == one && self.bias.get().is_null() && self.activation == Activation::None
     }
 }
 
@@ -73,9 +74,9 @@ impl<T: GemmElem> FinishTile<'_, T> {
             } else {
                 alpha * sums
             };
-            if !finish.bias.is_null() {
+            if !finish.bias.get().is_null() {
                 let (row, column) = ((self.row + r) as isize, (self.column + j) as isize);
-                let bias = finish.bias.offset(row * finish.bias_rs + column * finish.bias_cs);
+                let bias = finish.bias.get().offset(row * finish.bias_rs + column * finish.bias_cs);
                 value = value + load::<T::Vec<S>>(simd, bias, finish.bias_cs, n);
             }
             if finish.activation == Activation::Relu {

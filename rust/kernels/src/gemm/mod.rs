@@ -2,14 +2,16 @@
 //!
 //! # The arithmetic of an element
 //!
-//! It depends on `k` and the dtype alone, so that every path below, every tile shape, SIMD level and number of threads
-//! gives the same bits, and a row of the result does not depend on the rows beside it:
+//! It depends on shape and dtype alone, so that every path below, every tile shape, SIMD level and number of threads
+//! gives the same bits:
 //!
 //! - `k` is cut into equal blocks of at most [`GemmElem::K_BLOCK`] (the last may be shorter);
 //! - in a block, products are added one by one, in order, each with one rounding (`fma`), starting from zero;
 //! - block by block, `c = fma(alpha, block, beta * c)` at the first (where `beta == 0`, `c` is not read) and
 //!   `c = fma(alpha, block, c)` at later ones;
 //! - then the bias is added and the activation applied.
+//!
+//! Products of one row or one column have a sum of their own, see `gemv.rs`.
 //!
 //! # The paths
 //!
@@ -19,6 +21,7 @@
 mod blocking;
 mod driver;
 mod epilogue;
+mod gemv;
 mod pack;
 mod tile;
 
