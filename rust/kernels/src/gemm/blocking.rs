@@ -41,6 +41,9 @@ pub(super) const B_COLUMNS: usize = 4096;
 /// Tiles whose rows of `a` are packed together: where rows are close, several share a cache line.
 pub(super) const ROW_TILES: usize = 4;
 
+/// So many tiles of rows do not pay for packing all of `b` before it is used.
+pub(super) const FEW_TILES: usize = 4;
+
 /// The most bytes one row of `a` has in a block of `k`.
 pub(super) const K_BLOCK_BYTES: usize = 2048;
 

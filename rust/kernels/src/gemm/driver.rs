@@ -1,7 +1,8 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
 use super::blocking::K_BLOCK_BYTES;
 use super::blocking::{
-    self, B_COLUMNS, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES, Tile, block_columns, even_rows, k_block,
+    self, B_COLUMNS, FEW_TILES, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES, Tile, block_columns, even_rows,
+    k_block,
 };
 use super::epilogue::Finish;
 use super::pack::{PackPanel, PackRows, row_step};
@@ -11,6 +12,7 @@ use crate::operand::Shared;
 use crate::pool;
 use crate::simd::{self, Kernel, Level, Simd};
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// A product whose result has its columns closer than its rows.
 #[derive(Clone, Copy)]
@@ -160,13 +162,15 @@ impl<T: GemmElem> Kernel for Driver<'_, T> {
         let p = self.product;
         let pack = Packing::new::<S, T>(p);
         if !pack.b {
-            return self.blocks(simd, pack, std::ptr::null_mut());
+            self.blocks(simd, pack, std::ptr::null_mut());
+        } else if p.m <= FEW_TILES * Tile::<S, T>::ROWS {
+            self.panels(simd, pack);
+        } else if is_small(p) {
+            self.on_stack(simd, pack);
+        } else {
+            let aligned = self.scratch.wrapping_add(self.scratch.align_offset(64));
+            self.blocks(simd, pack, aligned.cast());
         }
-        if is_small(p) {
-            return self.on_stack(simd, pack);
-        }
-        let aligned = self.scratch.wrapping_add(self.scratch.align_offset(64));
-        self.blocks(simd, pack, aligned.cast());
     }
 }
 
@@ -194,6 +198,20 @@ impl Packing {
 struct Aligned<T>(MaybeUninit<T>);
 
 impl<T: GemmElem> Driver<'_, T> {
+    /// Few rows: panel by panel of `b`, used as soon as it is packed.
+    #[inline(always)]
+    fn panels<S: Simd>(&self, simd: S, pack: Packing) {
+        let p = self.product;
+        let panel = Tile::<S, T>::COLUMNS;
+        let count = p.n.div_ceil(panel);
+        if self.may_share && p.work() >= 2 * GRAIN {
+            let grain = GRAIN.div_ceil(p.m * panel * p.k.max(1));
+            pool::chunks(count, grain, |range| some_panels(simd, p, pack, range));
+        } else {
+            some_panels(simd, p, pack, 0..count);
+        }
+    }
+
     /// With room for packed `b` on this thread's stack. Not inlined: others need not make that room.
     #[inline(never)]
     fn on_stack<S: Simd>(self, simd: S, pack: Packing) {
@@ -205,34 +223,77 @@ impl<T: GemmElem> Driver<'_, T> {
     #[inline(always)]
     fn blocks<S: Simd>(&self, simd: S, pack: Packing, packed: *mut T) {
         let p = self.product;
-        let k_step = k_block::<T>(p.k);
         let n_step = if pack.b { B_COLUMNS } else { p.n };
-        let mut column = 0;
-        while column < p.n {
+        for column in (0..p.n).step_by(n_step) {
             let n = n_step.min(p.n - column);
-            let mut k_done = 0;
-            // Once round even where `k` is zero: `c` is scaled, bias and activation are due.
-            loop {
-                let k = k_step.min(p.k - k_done);
-                let is_last = k_done + k == p.k;
-                let block = Block {
-                    p,
-                    pack,
-                    column,
-                    n,
-                    k_done,
-                    k,
-                    packed: Shared(packed),
-                    finish: p.finish(k_done == 0, is_last),
-                };
+            k_blocks(p, |k_done, k, finish| {
+                let block = Block { p, pack, column, n, k_done, k, packed: Shared(packed), finish };
                 // SAFETY: the matrices are valid, and the packed block fits the room.
                 unsafe { block.compute(simd, self.may_share) };
-                k_done += k;
-                if is_last {
-                    break;
+            });
+        }
+    }
+}
+
+/// The columns of some panels, through all of `k`.
+#[inline(always)]
+fn some_panels<S: Simd, T: GemmElem>(simd: S, p: &Product<T>, pack: Packing, range: Range<usize>) {
+    if pack.a { panels_and_rows(simd, p, pack, range) } else { panels_with(simd, p, pack, range, None) }
+}
+
+/// With room for packed rows of `a` on the stack. Not inlined: others need not make that room.
+#[inline(never)]
+fn panels_and_rows<S: Simd, T: GemmElem>(simd: S, p: &Product<T>, pack: Packing, range: Range<usize>) {
+    const { assert!(FEW_TILES <= ROW_TILES) };
+    let mut room = Aligned(MaybeUninit::<RowRoom>::uninit());
+    panels_with(simd, p, pack, range, Some(room.0.as_mut_ptr().cast()));
+}
+
+/// With room for a panel on the stack. Not inlined: others need not make that room.
+#[inline(never)]
+fn panels_with<S: Simd, T: GemmElem>(
+    simd: S,
+    p: &Product<T>,
+    pack: Packing,
+    range: Range<usize>,
+    packed_a: Option<*mut T>,
+) {
+    let mut room = Aligned(MaybeUninit::<[u8; STACK_BYTES]>::uninit());
+    let packed = Shared(room.0.as_mut_ptr().cast::<T>());
+    let panel = Tile::<S, T>::COLUMNS;
+    let high = even_rows(p.m, Tile::<S, T>::ROWS);
+    k_blocks(p, |k_done, k, finish| {
+        let mut rows_are_packed = false;
+        for column in range.clone().map(|i| i * panel) {
+            let n = panel.min(p.n - column);
+            let block = Block { p, pack, column, n, k_done, k, packed, finish };
+            // SAFETY: the matrices are valid; one panel and all rows fit their rooms.
+            unsafe {
+                if let (Some(to), false) = (packed_a, rows_are_packed) {
+                    block.pack_rows(simd, high, 0, p.m, to);
+                    rows_are_packed = true;
                 }
+                block.pack_panel(simd, 0);
+                block.strips(simd, high, Part { row: 0, m: p.m, column: 0, n }, packed_a);
             }
-            column += n;
+        }
+    });
+}
+
+/// Calls `body` for each block of `k`: where it begins, its length, and the epilogue.
+///
+/// That is once even where `k` is zero: `c` is scaled, bias and activation are due.
+#[inline(always)]
+fn k_blocks<T: GemmElem>(p: &Product<T>, mut body: impl FnMut(usize, usize, Finish<T>)) {
+    let step = k_block::<T>(p.k);
+    let mut done = 0;
+    loop {
+        let k = step.min(p.k - done);
+        let is_last = done + k == p.k;
+        body(done, k, p.finish(done == 0, is_last));
+        done += k;
+        if is_last {
+            return;
         }
     }
 }
@@ -267,7 +328,7 @@ impl<T: GemmElem> Block<'_, T> {
             for column in (0..self.n).step_by(wide) {
                 let n = wide.min(self.n - column);
                 // SAFETY: promised by the caller.
-                unsafe { self.part(simd, high, (0, self.p.m), (column, n)) };
+                unsafe { self.part(simd, high, Part { row: 0, m: self.p.m, column, n }) };
             }
             return;
         }
@@ -300,7 +361,7 @@ impl<T: GemmElem> Block<'_, T> {
             let (column, row) = (i / down * wide, i % down * tiles_down * high);
             let m = (tiles_down * high).min(self.p.m - row);
             // SAFETY: promised by the caller; parts do not overlap.
-            unsafe { self.part(simd, high, (row, m), (column, wide.min(self.n - column))) }
+            unsafe { self.part(simd, high, Part { row, m, column, n: wide.min(self.n - column) }) }
         });
     }
 
@@ -315,80 +376,78 @@ impl<T: GemmElem> Block<'_, T> {
         simd.vectorize(PackPanel { n, k: self.k, b, b_rs: p.b_rs, b_cs: p.b_cs, to });
     }
 
-    /// Some rows and columns of the block (columns a multiple of a panel from its first).
+    /// A part of the block, by this thread.
     ///
     /// # Safety
-    /// They are inside, and nobody else writes there.
+    /// The part is inside, begins with a panel, and nobody else writes there.
     #[inline(always)]
-    unsafe fn part<S: Simd>(&self, simd: S, high: usize, rows: (usize, usize), columns: (usize, usize)) {
+    unsafe fn part<S: Simd>(&self, simd: S, high: usize, part: Part) {
         // SAFETY: promised by the caller.
         unsafe {
             if self.pack.a {
-                self.part_packing(simd, high, rows, columns);
+                self.part_packing(simd, high, part);
             } else {
-                self.strips(simd, high, rows, columns, None);
+                self.strips(simd, high, part, None);
             }
         }
     }
 
-    /// With room for packed rows of `a` on the stack.
+    /// With room for some packed rows of `a` on the stack.
     #[inline(never)]
-    unsafe fn part_packing<S: Simd>(
-        &self,
-        simd: S,
-        high: usize,
-        rows: (usize, usize),
-        columns: (usize, usize),
-    ) {
-        const { assert!(T::K_BLOCK * size_of::<T>() <= K_BLOCK_BYTES) };
-        let mut room = Aligned(MaybeUninit::<[u8; ROW_TILES * MAX_ROWS * K_BLOCK_BYTES]>::uninit());
-        // SAFETY: promised by the caller.
-        unsafe { self.strips(simd, high, rows, columns, Some(room.0.as_mut_ptr().cast())) }
+    unsafe fn part_packing<S: Simd>(&self, simd: S, high: usize, part: Part) {
+        let mut room = Aligned(MaybeUninit::<RowRoom>::uninit());
+        let packed = room.0.as_mut_ptr().cast::<T>();
+        let step = ROW_TILES * high;
+        for done in (0..part.m).step_by(step) {
+            let some = Part { row: part.row + done, m: step.min(part.m - done), ..part };
+            // SAFETY: promised by the caller; a group of tiles fits the room.
+            unsafe {
+                self.pack_rows(simd, high, some.row, some.m, packed);
+                self.strips(simd, high, some, Some(packed));
+            }
+        }
     }
 
+    unsafe fn pack_rows<S: Simd>(&self, simd: S, high: usize, row: usize, m: usize, to: *mut T) {
+        const { assert!(T::K_BLOCK * size_of::<T>() <= K_BLOCK_BYTES) };
+        let (p, k) = (self.p, self.k);
+        let at = row as isize * p.a_rs + self.k_done as isize * p.a_cs;
+        // SAFETY: promised by the caller.
+        let a = unsafe { p.a.get().offset(at) };
+        simd.vectorize(PackRows { m, high, k, a, a_rs: p.a_rs, a_cs: p.a_cs, to });
+    }
+
+    /// Tile after tile of rows, all columns of the part each.
     #[inline(always)]
-    unsafe fn strips<S: Simd>(
-        &self,
-        simd: S,
-        high: usize,
-        (first_row, m): (usize, usize),
-        (first_column, n): (usize, usize),
-        packed_a: Option<*mut T>,
-    ) {
+    unsafe fn strips<S: Simd>(&self, simd: S, high: usize, part: Part, packed_a: Option<*mut T>) {
         let p = self.p;
-        let full = high;
-        let column = self.column + first_column;
+        let column = self.column + part.column;
         // SAFETY: promised by the caller.
         unsafe {
             let (b, b_rs, b_panel) = if self.pack.b {
                 let panel = Tile::<S, T>::COLUMNS as isize;
-                (self.packed.get().add(first_column * self.k).cast_const(), panel, panel * self.k as isize)
+                (self.packed.get().add(part.column * self.k).cast_const(), panel, panel * self.k as isize)
             } else {
                 let at = self.k_done as isize * p.b_rs + column as isize * p.b_cs;
                 (p.b.get().offset(at), p.b_rs, Tile::<S, T>::COLUMNS as isize)
             };
             let is_plain = self.finish.is_plain() && p.c_cs == 1;
-            let end = first_row + m;
-            let mut row = first_row;
-            while row < end {
-                let tile = (row - first_row) / high % ROW_TILES;
-                let high = high.min(end - row);
-                let a = p.a.get().offset(row as isize * p.a_rs + self.k_done as isize * p.a_cs);
+            for done in (0..part.m).step_by(high) {
+                let row = part.row + done;
+                let rows = high.min(part.m - done);
                 let (a, a_step, rows_are_close) = match packed_a {
-                    Some(to) => {
-                        if tile == 0 {
-                            let m = (ROW_TILES * high).min(end - row);
-                            let (k, a_rs, a_cs) = (self.k, p.a_rs, p.a_cs);
-                            simd.vectorize(PackRows { m, high, k, a, a_rs, a_cs, to });
-                        }
-                        let step = row_step(high);
-                        (to.add(tile * row_step(full) * self.k).cast_const(), step as isize, true)
+                    Some(packed) => {
+                        let tile = packed.add(done / high * row_step(high) * self.k);
+                        (tile.cast_const(), row_step(rows) as isize, true)
                     }
-                    None if p.a_cs == 1 => (a, p.a_rs, false),
-                    None => (a, p.a_cs, true),
+                    None => {
+                        let at = row as isize * p.a_rs + self.k_done as isize * p.a_cs;
+                        let a = p.a.get().offset(at);
+                        if p.a_cs == 1 { (a, p.a_rs, false) } else { (a, p.a_cs, true) }
+                    }
                 };
                 let strip = Strip {
-                    n,
+                    n: part.n,
                     k: self.k,
                     a,
                     a_step,
@@ -403,9 +462,20 @@ impl<T: GemmElem> Block<'_, T> {
                     finish: &self.finish,
                     is_plain,
                 };
-                tile::run(simd, high, rows_are_close, &strip);
-                row += high;
+                tile::run(simd, rows, rows_are_close, &strip);
             }
         }
     }
 }
+
+/// Some rows of the product and some columns of a block.
+#[derive(Clone, Copy)]
+struct Part {
+    row: usize,
+    m: usize,
+    column: usize,
+    n: usize,
+}
+
+/// Room for the rows of `a` that are packed together.
+type RowRoom = [u8; ROW_TILES * MAX_ROWS * K_BLOCK_BYTES];
