@@ -36,15 +36,6 @@ const BINARY_POSITIVE: &[&str] = &[
     "(1037,)+ (1037,)+",
 ];
 
-/// Until the power itself is there; right for positive bases.
-#[derive(Clone, Copy)]
-struct PowStandIn;
-impl map::Formula<2> for PowStandIn {
-    fn eval<V: retrograd_kernels::simd::FloatVec>(self, x: [V; 2]) -> V {
-        map::Formula::eval(formula::Exp, [x[1] * map::Formula::eval(formula::Log, [x[0]])])
-    }
-}
-
 /// The shape rule: operands broadcast, the dtype stays.
 fn elementwise(x: &[&Meta]) -> Result<Metas> {
     let shape = match x {
@@ -183,7 +174,7 @@ pointwise! {
 
     /// `input` to the power of `exponent`.
     Pow(input, exponent) = "pow", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0)), (1, Y(0))],
-    samples BINARY_POSITIVE, float(PowStandIn),
+    samples BINARY_POSITIVE, float(formula::Pow),
     vjp |b| {
         let g = b.g()?;
         if b.needs(0) {
