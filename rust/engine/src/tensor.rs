@@ -46,6 +46,13 @@ pub(crate) struct State {
     seen: u32,
 }
 
+/// What a tensor holds besides its memory.
+pub(crate) struct Held {
+    pub(crate) node: Option<Arc<Node>>,
+    pub(crate) hooks: Option<Hooks>,
+    pub(crate) grad: Option<Tensor>,
+}
+
 impl Tensor {
     /// A tensor over a storage, without history.
     pub fn from_parts(storage: Arc<Storage>, dtype: DType, layout: Layout) -> Self {
@@ -380,9 +387,14 @@ impl Tensor {
         }
     }
 
-    pub(crate) fn try_state(&self) -> Option<(Option<(Arc<Node>, u32)>, Option<Hooks>, Option<Tensor>)> {
+    /// What the tensor holds, unless a lock is held.
+    pub(crate) fn try_held(&self) -> Option<Held> {
         let state = self.0.state.try_lock().ok()?;
-        Some((state.history.clone(), state.hooks.as_deref().cloned(), state.grad.clone()))
+        Some(Held {
+            node: state.history.as_ref().map(|(node, _)| node.clone()),
+            hooks: state.hooks.as_deref().cloned(),
+            grad: state.grad.clone(),
+        })
     }
 
     /// Drops the hooks that only this handle keeps alive, so that cycles through them end.

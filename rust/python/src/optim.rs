@@ -74,6 +74,7 @@ fn step(py: Python<'_>, op: Op, lists: &[Vec<Tensor>], hyper: &Tensor) -> PyResu
 
 /// One step of stochastic gradient descent over lists of tensors, in place.
 #[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "one for each list of state")]
 #[pyo3(signature = (params, grads, momentum_buffers, steps, hyper, *, nesterov=false, maximize=false))]
 pub fn sgd_step(
     py: Python<'_>,
@@ -95,6 +96,7 @@ pub fn sgd_step(
 
 /// One step of Adam over lists of tensors, in place.
 #[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "one for each list of state")]
 #[pyo3(signature = (params, grads, exp_avgs, exp_avg_sqs, steps, hyper, *, decoupled=false, maximize=false))]
 pub fn adam_step(
     py: Python<'_>,

@@ -101,14 +101,14 @@ pub(crate) fn visit_owned(root: &Tensor, visit: &mut dyn FnMut(&dyn Hook)) {
                 if tensor.owners() != expected {
                     continue;
                 }
-                let Some((history, hooks, grad)) = tensor.try_state() else { continue };
-                if let Some(hooks) = hooks {
+                let Some(held) = tensor.try_held() else { continue };
+                if let Some(hooks) = held.hooks {
                     hooks.visit(visit);
                 }
-                if let Some((node, _)) = history {
+                if let Some(node) = held.node {
                     stack.push((Item::Node(node), 2));
                 }
-                if let Some(grad) = grad {
+                if let Some(grad) = held.grad {
                     stack.push((Item::Tensor(grad), 2));
                 }
             }

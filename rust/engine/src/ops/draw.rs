@@ -1,4 +1,5 @@
 //! Randomness. A draw takes a key from a generator's state; what is made from the key is a function of it.
+use std::cmp::Ordering;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use retrograd_kernels::{Shape, philox};
@@ -138,7 +139,7 @@ impl OpDef for Uniform {
         ]);
 
     fn infer(&self, x: &[&Meta]) -> Result<Metas> {
-        if !(self.low <= self.high) {
+        if self.low.partial_cmp(&self.high).is_none_or(Ordering::is_gt) {
             bail!(Value, "low ({}) must not exceed high ({})", self.low, self.high);
         }
         check_key(x[1])?;
@@ -166,7 +167,7 @@ impl OpDef for Normal {
         ]);
 
     fn infer(&self, x: &[&Meta]) -> Result<Metas> {
-        if !(self.std >= 0.0) {
+        if self.std.partial_cmp(&0.0).is_none_or(Ordering::is_lt) {
             bail!(Value, "the standard deviation must not be negative, got {}", self.std);
         }
         check_key(x[1])?;

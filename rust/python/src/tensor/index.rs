@@ -39,13 +39,7 @@ fn items<'py>(key: &Bound<'py, PyAny>, rank: usize) -> PyResult<Vec<Bound<'py, P
     let used: usize = items
         .iter()
         .map(|item| {
-            if item.is_none() || item.is_instance_of::<PyEllipsis>() {
-                0
-            } else if let Some(mask) = as_mask(item) {
-                mask
-            } else {
-                1
-            }
+            if item.is_none() || item.is_instance_of::<PyEllipsis>() { 0 } else { as_mask(item).unwrap_or(1) }
         })
         .sum();
     if used > rank {
@@ -115,11 +109,7 @@ fn parse(key: &Bound<'_, PyAny>, shape: &Shape) -> PyResult<Vec<Part>> {
                 return Err(PyValueError::new_err("a slice's step must be positive; use .flip() to reverse"));
             }
             let r = slice.indices(shape[dim] as isize)?;
-            parts.push(Part::Slice {
-                start: r.start as usize,
-                step: r.step as usize,
-                len: r.slicelength as usize,
-            });
+            parts.push(Part::Slice { start: r.start as usize, step: r.step as usize, len: r.slicelength });
             dim += 1;
             continue;
         }
