@@ -66,6 +66,17 @@ impl Tensor {
         batched: Option<Box<Batched>>,
     ) -> Self {
         let contiguous = is_contiguous(&layout.shape, &layout.strides);
+        Self::assemble(storage, dtype, layout, contiguous, batched)
+    }
+
+    #[inline]
+    fn assemble(
+        storage: Arc<Storage>,
+        dtype: DType,
+        layout: Layout,
+        contiguous: bool,
+        batched: Option<Box<Batched>>,
+    ) -> Self {
         Self(Arc::new(Inner {
             storage,
             meta: Meta::new(layout.shape, dtype),
@@ -84,7 +95,7 @@ impl Tensor {
     /// A contiguous tensor with arbitrary contents.
     pub fn empty(shape: Shape, dtype: DType) -> Result<Self> {
         let bytes = checked_numel(&shape, dtype)? * dtype.size();
-        Ok(Self::from_parts(Storage::new(bytes)?, dtype, Layout::contiguous(shape)))
+        Ok(Self::assemble(Storage::new(bytes)?, dtype, Layout::contiguous(shape), true, None))
     }
 
     /// A contiguous tensor of host values.

@@ -1,4 +1,5 @@
 //! Operators whose every output element depends on one element of each operand.
+use retrograd_kernels::operand::In;
 use retrograd_kernels::{Shape, Strides, formula, map};
 use smallvec::smallvec;
 
@@ -49,20 +50,21 @@ fn elementwise(x: &[&Meta]) -> Result<Metas> {
     Ok(smallvec![Meta::new(shape, x[0].dtype)])
 }
 
-/// Strides that read each operand under `shape`: its own where it has that shape, else those put into `broadcast`.
-#[inline]
-fn common_strides<'a, const N: usize>(
-    x: &'a [View],
-    shape: &Shape,
-    broadcast: &'a mut [Strides; N],
-) -> [&'a [isize]; N] {
-    for (s, x) in broadcast.iter_mut().zip(x) {
-        if x.shape() != shape {
-            *s = x.strides_for(shape);
-        }
+/// Calls a kernel with each operand read under `shape`: by its own strides where it has that shape, else broadcast.
+#[inline(always)]
+fn with_inputs<T, const N: usize>(x: &[View], shape: &Shape, kernel: impl FnOnce([In<T>; N])) {
+    let mut inputs = [In { ptr: std::ptr::null(), strides: &[] as &[isize] }; N];
+    let mut broadcast = [Strides::new(); N];
+    for ((input, strides), x) in inputs.iter_mut().zip(&mut broadcast).zip(x) {
+        input.ptr = x.ptr.cast_const().cast();
+        input.strides = if x.shape() == shape {
+            x.strides
+        } else {
+            *strides = x.strides_for(shape);
+            strides
+        };
     }
-    let broadcast = &*broadcast;
-    std::array::from_fn(|i| if x[i].shape() == shape { &x[i].strides[..] } else { &broadcast[i][..] })
+    kernel(inputs)
 }
 
 /// Runs a formula over floating-point operands.
@@ -71,12 +73,9 @@ where
     F: map::Formula<N>,
 {
     let (y, shape) = (y[0], y[0].shape());
-    let mut broadcast = [Strides::new(); N];
-    let strides = common_strides(x, shape, &mut broadcast);
     with_float!(y.dtype(), T => {
-        let inputs = std::array::from_fn(|i| x[i].read_with::<T>(strides[i]));
         // SAFETY: shapes and strides describe the operands' memory.
-        unsafe { map::float::<T, F, N>(f, shape, inputs, y.write()) }
+        with_inputs(x, shape, |inputs| unsafe { map::float::<T, F, N>(f, shape, inputs, y.write()) })
     });
     Ok(())
 }
@@ -90,11 +89,8 @@ where
     macro_rules! int {
         ($t:ty) => {{
             let (y, shape) = (y[0], y[0].shape());
-            let mut broadcast = [Strides::new(); N];
-            let strides = common_strides(x, shape, &mut broadcast);
-            let inputs = std::array::from_fn(|i| x[i].read_with::<$t>(strides[i]));
             // SAFETY: shapes and strides describe the operands' memory.
-            unsafe { map::int::<$t, F, N>(f, shape, inputs, y.write()) }
+            with_inputs(x, shape, |inputs| unsafe { map::int::<$t, F, N>(f, shape, inputs, y.write()) });
             Ok(())
         }};
     }
