@@ -29,6 +29,7 @@ pub use log::{Log, Log1p};
 pub use pow::{Pow, PowScalar};
 pub use tanh::Tanh;
 
+pub(crate) use trig::quadrant;
 pub use trig::{Cos, Sin};
 
 use crate::simd::{Float, FloatVec};

@@ -72,7 +72,7 @@ fn log_parts<V: FloatVec>(x: V) -> (V, V) {
         horner(z, [1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0])
     };
     let third = x.lit(1.0 / 3.0);
-    let third_low = pick(x, -9.934_107_481_068_821e-9, 1.850_371_707_708_594_2e-17);
+    let third_low = pick(x, -9.934_107_481_068_821e-9, 1.850_371_707_708_594e-17);
     let zr = z * rest;
     let t = third + zr;
     let t_low = (zr - (t - third)) + third_low;

@@ -30,6 +30,9 @@ fn ulps(got: f64, want: f64, bits: i32, lowest: i32) -> f64 {
     error * 2f64.powi(-(exponent / 2)) * 2f64.powi(bits - (exponent - exponent / 2))
 }
 
+/// A formula applied to every argument.
+type Run<T> = fn(&[T]) -> Vec<T>;
+
 /// One formula and what it should be.
 struct Subject {
     name: &'static str,
@@ -38,8 +41,8 @@ struct Subject {
     truth: fn(f64) -> f64,
     /// How far the truth itself may be off in `f64`, in ulp.
     doubt: f64,
-    f32: fn(&[f32]) -> Vec<f32>,
-    f64: fn(&[f64]) -> Vec<f64>,
+    f32: Run<f32>,
+    f64: Run<f64>,
 }
 
 macro_rules! subjects {
@@ -119,7 +122,7 @@ fn check<T: FloatElem + std::fmt::LowerExp>(
     widen: fn(T) -> f64,
     ulps: fn(f64, f64) -> f64,
     bits: fn(T) -> u64,
-    pick: fn(&Subject) -> (f64, fn(&[T]) -> Vec<T>),
+    pick: fn(&Subject) -> (f64, Run<T>),
     failures: &mut Vec<String>,
 ) {
     for s in subjects() {

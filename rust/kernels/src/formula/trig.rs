@@ -47,7 +47,7 @@ fn turned<V: FloatVec>(x: V, turn: u64, huge: fn(V::Elem) -> V::Elem) -> V {
     let n = (x * x.lit(std::f64::consts::FRAC_2_PI)).round();
     // Products that are not rounded before the sum, at every level: most digits cancel.
     let minus = -n;
-    let r = minus.fma(pick(x, 1.570_796_370_506_286_6, 1.570_796_326_794_896_6), x);
+    let r = minus.fma(pick(x, 1.570_796_370_506_286_6, std::f64::consts::FRAC_PI_2), x);
     let r = minus.fma(pick(x, -4.371_138_828_673_793e-8, 6.123_233_995_736_766e-17), r);
     let r = minus.fma(pick(x, -1.715_124_510_005_881_9e-15, -1.497_384_905_065_873e-33), r);
     let y = quadrant(r, n, turn);
@@ -106,7 +106,7 @@ const SIN: [f64; 6] = [
 ];
 const COS: [f64; 6] = [
     -1.135_853_652_138_768_2e-11,
-    2.087_570_084_197_473_2e-9,
+    2.087_570_084_197_473e-9,
     -2.755_731_417_929_674e-7,
     2.480_158_728_885_170_4e-5,
     -1.388_888_888_887_305_6e-3,
