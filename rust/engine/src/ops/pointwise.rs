@@ -52,7 +52,7 @@ fn elementwise(x: &[&Meta]) -> Result<Metas> {
 
 /// Calls a kernel with each operand read under `shape`: by its own strides where it has that shape, else broadcast.
 #[inline(always)]
-fn with_inputs<T, const N: usize>(x: &[View], shape: &Shape, kernel: impl FnOnce([In<T>; N])) {
+fn with_inputs<T: Copy, const N: usize>(x: &[View], shape: &Shape, kernel: impl FnOnce([In<T>; N])) {
     let mut inputs = [In { ptr: std::ptr::null(), strides: &[] as &[isize] }; N];
     let mut broadcast = [Strides::new(); N];
     for ((input, strides), x) in inputs.iter_mut().zip(&mut broadcast).zip(x) {
