@@ -1,7 +1,7 @@
 //! What a kernel is told of a tensor: where it begins and how far its neighbours are apart.
 
 /// A tensor that is read. A stride counts elements; zero repeats an element along its dimension.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct In<'a, T> {
     /// The element with all coordinates zero.
     pub ptr: *const T,
@@ -10,13 +10,29 @@ pub struct In<'a, T> {
 }
 
 /// A tensor that is written: no two of its elements may lie at the same place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Out<'a, T> {
     /// The element with all coordinates zero.
     pub ptr: *mut T,
     /// One a dimension.
     pub strides: &'a [isize],
 }
+
+// By hand, because pointers may be copied whatever they lead to.
+impl<T> Clone for In<'_, T> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for In<'_, T> {}
+impl<T> Clone for Out<'_, T> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Out<'_, T> {}
 
 /// A pointer that tasks on other threads may use; that they do not step on each other is for the kernel to see to.
 #[derive(Clone, Copy, Debug)]
