@@ -1,0 +1,145 @@
+"""The sections of the report, each of which measures and prints."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benches import bench_elementwise, bench_gemm, bench_overheads, bench_workloads, footprint, peers
+from benches.interleave import Comparison, Plan, compare
+from benches.machine import Machine
+from benches.table import Table, geometric_mean, number, time
+
+__all__ = ["SECTIONS", "Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the report is asked for."""
+
+    machine: Machine | None
+    threads: tuple[int, ...]
+    plan: Plan
+    only: Callable[[str], bool]
+    torch_compile: bool = False
+
+    def limit(self, what: str, threads: int) -> float | None:
+        """A limit of this machine, where it can be measured."""
+        return self.machine.limit(what, threads) if self.machine is not None else None
+
+
+def _ratios(result: Comparison, among: list[str]) -> list[str]:
+    """Each peer's time over ours."""
+    return [number(result.ratio(peer)) if peer in result.times else "" for peer in among]
+
+
+def _here(among: list[str]) -> list[str]:
+    return [peer for peer in among if peers.installed(peer)]
+
+
+def machine(settings: Settings) -> None:
+    """The processor, the peers and the limits."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, load {load:.1f}")
+    versions = {peers.PEERS[peer]: peers.version(peer) for peer in peers.PEERS if peers.installed(peer)}
+    print("Python", platform.python_version(), *(f"{name} {version}" for name, version in versions.items()), sep=", ")
+    if settings.machine is None:
+        print("limits are not known: build rust/kernels/examples/peak.rs")
+        return
+    table = Table("limit", *(f"{n} thread{'s'[: n > 1]}" for n in settings.threads))
+    units = {"f32": "GFLOP/s", "f64": "GFLOP/s", "triad": "GB/s", "read": "GB/s"}
+    for what, unit in units.items():
+        table.row(f"{what} {unit}", *(number(settings.limit(what, n)) for n in settings.threads))
+
+
+def gemm(settings: Settings) -> None:
+    """Products as fractions of the peak beside them, and peers' times over ours."""
+    others = _here(bench_gemm.PEERS[1:])
+    for threads in settings.threads:
+        print(f"Matrix products of float32 on {threads} thread(s): fractions of the peak, peers' time / ours")
+        table = Table("m x k x n", *(_here(bench_gemm.PEERS)), *(f"{p}/ours" for p in others), "best/ours")
+        large, small, worst = [], [], (float("inf"), "")
+        beside = (lambda n: lambda: settings.machine.limit("f32", n))(threads) if settings.machine else None
+        results = compare(
+            bench_gemm.__name__, bench_gemm.PEERS, threads, settings.plan, only=settings.only, beside=beside
+        )
+        for result in results:
+            work = bench_gemm.flops(result.name)
+            best = min((result.ratio(peer) for peer in others), default=float("nan"))
+            (large if work > 1e7 else small).append(best)
+            worst = min(worst, (best, result.name))
+            fractions = [
+                number(result.against_beside(peer, work * 1e-9)) if result.beside else time(result.seconds(peer))
+                for peer in _here(bench_gemm.PEERS)
+            ]
+            table.row(result.name, *fractions, *_ratios(result, others), number(best))
+        for what, ratios in (("above 1e7 FLOP", large), ("below", small)):
+            if ratios:
+                print(f"geometric mean of best/ours {what}: {number(geometric_mean(ratios))} over {len(ratios)} shapes")
+        print(f"worst: {number(worst[0])} at {worst[1]}\n")
+
+
+def elementwise(settings: Settings) -> None:
+    """Operations as fractions of bandwidth, and peers' times over ours."""
+    others = _here(bench_elementwise.PEERS[1:])
+    for threads in settings.threads:
+        limits = {what: settings.limit(what, threads) for what in ("triad", "read")}
+        print(
+            f"Elementwise operations on {threads} thread(s), fresh results: fraction of bandwidth, peers' time / ours"
+        )
+        table = Table("operation", "ours", "bandwidth", *(f"{p}/ours" for p in others), "faults")
+        results = compare(
+            bench_elementwise.__name__, bench_elementwise.PEERS, threads, settings.plan, only=settings.only
+        )
+        for result in results:
+            what, size = bench_elementwise.traffic(result.name)
+            ours, limit = result.seconds(peers.OURS), limits[what]
+            fraction = number(size / ours * 1e-9 / limit) if limit and result.name.endswith("1e7") else ""
+            faults = number(result.faults[peers.OURS])
+            table.row(result.name, time(ours), fraction, *_ratios(result, others), faults)
+        print()
+
+
+def overheads(settings: Settings) -> None:
+    """Small operations on one thread, imports and sizes."""
+    others = _here(bench_overheads.PEERS[1:])
+    print("Overheads on one thread: time, peers' time / ours")
+    table = Table("operation", *_here(bench_overheads.PEERS), *(f"{p}/ours" for p in others))
+    for result in compare(bench_overheads.__name__, bench_overheads.PEERS, 1, settings.plan, only=settings.only):
+        times = [time(result.seconds(peer)) if peer in result.times else "" for peer in _here(bench_overheads.PEERS)]
+        table.row(result.name, *times, *_ratios(result, others))
+    print()
+    table = Table("package", "import", "installed", "wheel")
+    for name, seconds in footprint.import_times().items():
+        size, wheel = footprint.installed_bytes(name), footprint.wheel_bytes() if name == peers.OURS else None
+        table.row(name, time(seconds), *(f"{number(n / 1e6)} MB" if n else "" for n in (size, wheel)))
+    print("imports are on top of NumPy's\n")
+
+
+def workloads(settings: Settings) -> None:
+    """Training steps, eager and compiled."""
+    among = bench_workloads.PEERS + ["torch.compile"] * settings.torch_compile
+    others = _here([peer for peer in among if peer != peers.OURS])
+    for threads in settings.threads:
+        print(f"Training steps on {threads} thread(s): our eager step, its fraction of the peak, peers' time / ours")
+        table = Table("workload", "ours", "peak", *(f"{p}/ours" for p in others), "faults")
+        beside = (lambda n: lambda: settings.machine.limit("f32", n))(threads) if settings.machine else None
+        for result in compare(
+            bench_workloads.__name__, among, threads, settings.plan, only=settings.only, beside=beside
+        ):
+            gflop = bench_workloads.MODELS[result.name].gflop
+            fraction = number(result.against_beside(peers.OURS, gflop)) if result.beside else ""
+            faults = number(result.faults[peers.OURS])
+            table.row(result.name, time(result.seconds(peers.OURS)), fraction, *_ratios(result, others), faults)
+        print()
+
+
+SECTIONS: dict[str, Callable[[Settings], None]] = {
+    "machine": machine,
+    "gemm": gemm,
+    "elementwise": elementwise,
+    "overheads": overheads,
+    "workloads": workloads,
+}
