@@ -13,7 +13,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport PYTHONHOME CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help venv build release wheel demo test test-rust test-python test-neon bench lint fmt docs stubs stubs-check clean
+.PHONY: help venv build release wheel demo test test-rust test-python test-neon bench peak instructions instructions-update lint fmt docs stubs stubs-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -83,8 +83,17 @@ test-neon: ## the kernels on emulated ARM (needs qemu-user-static and the Rust t
 	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER=qemu-aarch64-static \
 	RETROGRAD_SIMD=neon cargo test --quiet -p retrograd-kernels --target $(NEON)
 
-bench: release $(VENV)/.bench ## speed, as ratios measured in one run
-	$(PYTEST) -q benches
+bench: release peak $(VENV)/.bench ## speed, as ratios measured in one run; BENCH="gemm --quick" for a part
+	$(BIN)/python -m benches $(BENCH)
+
+peak:
+	cargo build --quiet --release -p retrograd-kernels --example peak
+
+instructions: release ## instruction counts of small operations, compared with benches/instructions.json (needs valgrind)
+	$(BIN)/python -m benches.instructions
+
+instructions-update: release ## counts them and writes them to benches/instructions.json
+	$(BIN)/python -m benches.instructions --update
 
 # --- checks -----------------------------------------------------------------------------------------------------------
 

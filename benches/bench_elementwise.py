@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
 from benches import peers
 from benches.case import Case
-from benches.groups import grouped
 
 __all__ = ["PEERS", "SIZES", "cases", "traffic"]
 
@@ -62,8 +60,6 @@ def _functions(peer: str, package: Any) -> dict[str, Any]:
     return {name: function for name, function in found.items() if function is not None}
 
 
-@pytest.mark.parametrize(("peer", "case"), grouped(cases, PEERS))
 def test_elementwise(benchmark: Any, peer: str, case: Case) -> None:
-    benchmark.group = f"elementwise: {case.name}"
-    benchmark.name = peer
+    benchmark.group, benchmark.name = f"elementwise: {case.name}", peer
     benchmark(case.function())

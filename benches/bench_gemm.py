@@ -6,11 +6,9 @@ import operator
 from typing import Any
 
 import numpy as np
-import pytest
 
 from benches import peers
 from benches.case import Case
-from benches.groups import grouped
 
 __all__ = ["PEERS", "SHAPES", "cases", "flops", "shape_of"]
 
@@ -121,8 +119,6 @@ def _operands(package: Any, shape: Shape) -> dict[str, Any]:
     return scope | {"product": getattr(package, "matmul", operator.matmul)}
 
 
-@pytest.mark.parametrize(("peer", "case"), grouped(cases, PEERS))
 def test_gemm(benchmark: Any, peer: str, case: Case) -> None:
-    benchmark.group = f"gemm: {case.name}"
-    benchmark.name = peer
+    benchmark.group, benchmark.name = f"gemm: {case.name}", peer
     benchmark(case.function())

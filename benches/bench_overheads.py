@@ -5,18 +5,16 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import pytest
-
 from benches import peers
 from benches.case import Case
-from benches.groups import grouped
 
-__all__ = ["PEERS", "cases"]
+__all__ = ["NAMES", "PEERS", "cases"]
 
 PEERS = ["retrograd", "numpy", "torch", "jax"]
 
 ADD, ADD_GRAD, BACKWARD = "a + b", "a + b, with grad", "((a+b)*a).sum().backward()"
 LINEAR, POLICY = "nn.Linear on one row", "policy 4-64-64-2, no_grad"
+NAMES = [ADD, ADD_GRAD, BACKWARD, LINEAR, POLICY]
 
 
 def cases(peer: str) -> list[Case]:
@@ -102,8 +100,6 @@ def _jax() -> list[Case]:
     ]
 
 
-@pytest.mark.parametrize(("peer", "case"), grouped(cases, PEERS))
 def test_overhead(benchmark: Any, peer: str, case: Case) -> None:
-    benchmark.group = f"overheads: {case.name}"
-    benchmark.name = peer
+    benchmark.group, benchmark.name = f"overheads: {case.name}", peer
     benchmark(case.function())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from itertools import cycle, pairwise
 from typing import Any
 
-import pytest
-
 from benches import peers
 from benches.case import Case
-from benches.groups import grouped
 from benches.models import MODELS, Model, batches
 
 __all__ = ["PEERS", "cases"]
@@ -67,9 +65,7 @@ def _like_torch(peer: str, name: str, model: Model) -> Case:
 
 
 def _jax(peer: str, name: str, model: Model) -> Case:
-    import optax  # type: ignore[import-not-found, unused-ignore]
-
-    jax = peers.package(peer)
+    jax, optax = peers.package(peer), importlib.import_module("optax")
     jnp = jax.numpy
 
     def forward(layers: Any, x: Any) -> Any:
@@ -107,8 +103,6 @@ def _jax(peer: str, name: str, model: Model) -> Case:
     return Case(name, "state[0], loss = step(state[0], *next(data))", scope, "loss.block_until_ready()")
 
 
-@pytest.mark.parametrize(("peer", "case"), grouped(cases, PEERS))
 def test_step(benchmark: Any, peer: str, case: Case) -> None:
-    benchmark.group = f"training step: {case.name}"
-    benchmark.name = peer
+    benchmark.group, benchmark.name = f"training step: {case.name}", peer
     benchmark(case.function())

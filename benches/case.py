@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import gc
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
-__all__ = ["Case", "Loop"]
+__all__ = ["Case", "Clock", "Loop"]
 
 Clock = Callable[[], float]
 Loop = Callable[[int, Clock], float]
+
+_LOOP = """
+def timed(count, clock):
+    began = clock()
+    for _ in repeat(None, count):
+        {statement}
+    {finish}
+    return clock() - began
+"""
+_ONCE = """
+def timed():
+    {statement}
+    {finish}
+"""
 
 
 @dataclass(frozen=True)
@@ -31,34 +45,21 @@ class Case:
     finish: str = "pass"
 
     def loop(self) -> Loop:
-        """A function of a count and a clock: the seconds that so many repetitions take, with what they leave behind."""
-        source = f"""
-def loop(count, clock):
-    began = clock()
-    for _ in repeat(None, count):
-{textwrap.indent(self.statement, " " * 8)}
-    {self.finish}
-    return clock() - began
-"""
-        scope = self.scope()
-        names = ", ".join(scope)
-        # Locals are what a user's function would have; so is a running garbage collector.
-        exec(f"def make({names}):\n{textwrap.indent(source, '    ')}\n    return loop", made := _globals())
-        gc.collect()
-        loop: Loop = made["make"](**scope)
+        """A function of a count and a clock: the seconds that so many repetitions take."""
+        loop: Loop = self._make(_LOOP, " " * 8)
         return loop
 
-    def function(self) -> Callable[[], object]:
+    def function(self) -> Callable[[], None]:
         """A function that runs the statement once, to be timed by others."""
-        loop = self.loop()
-        return lambda: loop(1, _no_clock)
+        function: Callable[[], None] = self._make(_ONCE, " " * 4)
+        return function
 
-
-def _no_clock() -> float:
-    return 0.0
-
-
-def _globals() -> dict[str, Any]:
-    from itertools import repeat
-
-    return {"repeat": repeat}
+    def _make(self, template: str, indentation: str) -> Any:
+        scope = self.scope()
+        statement = textwrap.indent(self.statement, indentation).lstrip()
+        source = template.format(statement=statement, finish=self.finish)
+        # The values are locals of a function around it, as they would be in a user's program.
+        source = f"def make({', '.join(scope)}):{textwrap.indent(source, '    ')}    return timed"
+        names: dict[str, Any] = {"repeat": repeat}
+        exec(source, names)
+        return names["make"](**scope)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -30,13 +30,17 @@ def import_times(rounds: int = 7) -> dict[str, float]:
     return {name: median(values) for name, values in times.items()}
 
 
-def installed_bytes(package: str) -> int | None:
-    """The size of an installed package's files, where its metadata lists them."""
-    try:
-        files = importlib.metadata.files(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    return sum(file.size or 0 for file in files or []) or None
+def installed_bytes(package: str) -> int:
+    """The size of an installed package's files, compiled Python left out."""
+    parts = ("jax", "jaxlib") if package == "jax" else (package,)
+    folders = [Path(folder) for part in parts for folder in _folders(part)]
+    files = (file for folder in folders for file in folder.rglob("*") if file.suffix != ".pyc")
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _folders(package: str) -> list[str]:
+    spec = importlib.util.find_spec(package)
+    return list(spec.submodule_search_locations or []) if spec else []
 
 
 def wheel_bytes() -> int | None:

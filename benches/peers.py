@@ -8,7 +8,7 @@ import importlib.util
 import os
 from typing import Any
 
-__all__ = ["OURS", "PEERS", "environment", "installed", "package", "start", "version"]
+__all__ = ["OURS", "PEERS", "confine", "environment", "installed", "package", "start", "version"]
 
 OURS = "retrograd"
 
@@ -50,11 +50,13 @@ def package(peer: str) -> Any:
 
 
 def start(peer: str, threads: int) -> None:
-    """Imports the peer's package with so many threads, in a process whose `environment` is set; once a process."""
-    name = PEERS[peer]
-    if name == "jax" and hasattr(os, "sched_setaffinity"):
-        # XLA sizes its pool by the processors it may use and by nothing else.
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    """Imports the peer's package with so many threads, in a process whose `environment` is set."""
     module = package(peer)
-    if name in ("retrograd", "torch"):
+    if PEERS[peer] in ("retrograd", "torch"):
         module.set_num_threads(threads)
+
+
+def confine(threads: int) -> None:
+    """Leaves this process so many processors: XLA sizes its pool by nothing else."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])

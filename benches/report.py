@@ -6,10 +6,12 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from benches import bench_elementwise, bench_gemm, bench_overheads, bench_workloads, footprint, peers
 from benches.interleave import Comparison, Plan, compare
 from benches.machine import Machine
+from benches.models import MODELS
 from benches.table import Table, geometric_mean, number, time
 
 __all__ = ["SECTIONS", "Settings"]
@@ -28,6 +30,10 @@ class Settings:
     def limit(self, what: str, threads: int) -> float | None:
         """A limit of this machine, where it can be measured."""
         return self.machine.limit(what, threads) if self.machine is not None else None
+
+    def beside(self, what: str, threads: int) -> Callable[[], float] | None:
+        """How to measure a limit between other measurements."""
+        return partial(self.machine.limit, what, threads) if self.machine is not None else None
 
 
 def _ratios(result: Comparison, among: list[str]) -> list[str]:
@@ -60,8 +66,10 @@ def gemm(settings: Settings) -> None:
     for threads in settings.threads:
         print(f"Matrix products of float32 on {threads} thread(s): fractions of the peak, peers' time / ours")
         table = Table("m x k x n", *(_here(bench_gemm.PEERS)), *(f"{p}/ours" for p in others), "best/ours")
-        large, small, worst = [], [], (float("inf"), "")
-        beside = (lambda n: lambda: settings.machine.limit("f32", n))(threads) if settings.machine else None
+        large: list[float] = []
+        small: list[float] = []
+        worst = (float("inf"), "")
+        beside = settings.beside("f32", threads)
         results = compare(
             bench_gemm.__name__, bench_gemm.PEERS, threads, settings.plan, only=settings.only, beside=beside
         )
@@ -113,7 +121,8 @@ def overheads(settings: Settings) -> None:
     print()
     table = Table("package", "import", "installed", "wheel")
     for name, seconds in footprint.import_times().items():
-        size, wheel = footprint.installed_bytes(name), footprint.wheel_bytes() if name == peers.OURS else None
+        size = footprint.installed_bytes(name)
+        wheel = footprint.wheel_bytes() if name == peers.OURS else None
         table.row(name, time(seconds), *(f"{number(n / 1e6)} MB" if n else "" for n in (size, wheel)))
     print("imports are on top of NumPy's\n")
 
@@ -125,11 +134,11 @@ def workloads(settings: Settings) -> None:
     for threads in settings.threads:
         print(f"Training steps on {threads} thread(s): our eager step, its fraction of the peak, peers' time / ours")
         table = Table("workload", "ours", "peak", *(f"{p}/ours" for p in others), "faults")
-        beside = (lambda n: lambda: settings.machine.limit("f32", n))(threads) if settings.machine else None
+        beside = settings.beside("f32", threads)
         for result in compare(
             bench_workloads.__name__, among, threads, settings.plan, only=settings.only, beside=beside
         ):
-            gflop = bench_workloads.MODELS[result.name].gflop
+            gflop = MODELS[result.name].gflop
             fraction = number(result.against_beside(peers.OURS, gflop)) if result.beside else ""
             faults = number(result.faults[peers.OURS])
             table.row(result.name, time(result.seconds(peers.OURS)), fraction, *_ratios(result, others), faults)

@@ -56,6 +56,8 @@ def main(module: str, peer: str, threads: int) -> None:
     def answer(value: object) -> None:
         print(json.dumps(value), file=answers, flush=True)
 
+    if peer == "jax":
+        peers.confine(threads)
     peers.start(peer, threads)
     # On one thread, what others do on the machine does not count.
     clock = time.process_time if threads == 1 else time.perf_counter
