@@ -12,7 +12,7 @@ use retrograd_engine::ops::shape::SliceScatter;
 use retrograd_engine::{DType, Tensor, generator, make};
 
 use crate::array;
-use crate::errors::{engine, engine_for};
+use crate::errors::{self, engine, engine_for};
 use crate::operand;
 use crate::tensor::{PyTensor, wrap};
 
@@ -252,15 +252,14 @@ pub fn eye(
     let dtype = dtype_or(dtype, DType::F32)?;
     let m = m.unwrap_or(n);
     let made = engine(|| {
-        let flat = make::zeros(Meta::new(retrograd_engine::layout::shape_of(&[n * m])?, dtype))?;
-        if n.min(m) > 0 {
-            let ones = make::full(Meta::new(retrograd_engine::layout::shape_of(&[n.min(m)])?, dtype), 1.0)?;
-            let on_diagonal = SliceScatter { dim: 0, start: 0, step: m + 1 };
-            let filled = apply1(on_diagonal, &[&flat, &ones])?;
-            let shape = retrograd_engine::layout::shape_of(&[n, m])?;
-            return apply1(retrograd_engine::ops::shape::Reshape { shape }, &[&filled]);
-        }
         let shape = retrograd_engine::layout::shape_of(&[n, m])?;
+        let numel = retrograd_engine::layout::checked_numel(&shape, dtype)?;
+        let mut flat = make::zeros(Meta::new(retrograd_engine::layout::shape_of(&[numel])?, dtype))?;
+        let diagonal = n.min(m);
+        if diagonal > 0 {
+            let ones = make::full(Meta::new(retrograd_engine::layout::shape_of(&[diagonal])?, dtype), 1.0)?;
+            flat = apply1(SliceScatter { dim: 0, start: 0, step: m + 1 }, &[&flat, &ones])?;
+        }
         apply1(retrograd_engine::ops::shape::Reshape { shape }, &[&flat])
     })?;
     finish(py, made.detach(), requires_grad)
@@ -339,7 +338,7 @@ pub fn randn_like(
 pub fn randperm(py: Python<'_>, n: i64) -> PyResult<Py<PyTensor>> {
     let n = usize::try_from(n)
         .map_err(|_| PyValueError::new_err(format!("randperm: n must not be negative, got {n}")))?;
-    wrap(py, engine_for(py, n * 8, || generator::default_generator()?.permutation(n))?)
+    wrap(py, engine_for(py, n.saturating_mul(8), || generator::default_generator()?.permutation(n))?)
 }
 
 /// Integers from `low` (0) to below `high`, all as likely.
@@ -380,7 +379,7 @@ pub fn randint(
 #[pyo3(signature = (tensors, dim=0))]
 pub fn cat(py: Python<'_>, tensors: &Object<'_>, dim: isize) -> PyResult<Py<PyTensor>> {
     let list = crate::graph::sequence(tensors)?;
-    let work = list.iter().map(Tensor::numel).sum();
+    let work = errors::work(list.iter());
     wrap(py, engine_for(py, work, || retrograd_engine::make::cat(&list, dim))?)
 }
 
@@ -389,7 +388,7 @@ pub fn cat(py: Python<'_>, tensors: &Object<'_>, dim: isize) -> PyResult<Py<PyTe
 #[pyo3(signature = (tensors, dim=0))]
 pub fn stack(py: Python<'_>, tensors: &Object<'_>, dim: isize) -> PyResult<Py<PyTensor>> {
     let list = crate::graph::sequence(tensors)?;
-    let work = list.iter().map(Tensor::numel).sum();
+    let work = errors::work(list.iter());
     let result = engine_for(py, work, || {
         let Some(first) = list.first() else { return retrograd_engine::make::cat(&list, 0) };
         let at = retrograd_engine::layout::axis(dim, first.rank() + 1)?;
@@ -430,14 +429,14 @@ pub fn rebuild_tensor<'py>(
     array: &Bound<'py, PyUntypedArray>,
     dtype: &str,
     requires_grad: bool,
-    class: &Bound<'py, PyAny>,
+    cls: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = array.py();
     let dtype = crate::dtype::dtype_by_name(dtype)?.0;
     let plain = wrap(py, array::from_bits(array, dtype)?)?;
-    if class.is(py.get_type::<PyTensor>()) {
+    if cls.is(py.get_type::<PyTensor>()) {
         plain.get().tensor().set_requires_grad(requires_grad).map_err(crate::errors::to_py)?;
         return Ok(plain.into_bound(py).into_any());
     }
-    class.call1((plain, requires_grad))
+    cls.call1((plain, requires_grad))
 }

@@ -5,7 +5,7 @@ use pyo3::exceptions::{
     PyIndexError, PyMemoryError, PyNotImplementedError, PyRuntimeError, PyTypeError, PyValueError,
 };
 use pyo3::prelude::*;
-use retrograd_engine::{Error, Kind, Result};
+use retrograd_engine::{Error, Kind, Result, Tensor};
 
 /// Work on so many elements or more, some 10 µs of it, is done with the GIL released.
 pub const LONG: usize = 32 << 10;
@@ -45,6 +45,11 @@ pub fn engine<T>(f: impl FnOnce() -> Result<T>) -> PyResult<T> {
             Err(PyRuntimeError::new_err(format!("internal error, the engine panicked: {text}")))
         }
     }
+}
+
+/// How much work lies in tensors, by their elements.
+pub fn work<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> usize {
+    tensors.into_iter().fold(0, |sum, t| sum.saturating_add(t.numel()))
 }
 
 /// Calls the engine with the GIL released where the work is long.

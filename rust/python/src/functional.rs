@@ -22,7 +22,7 @@ pub fn linear(
 ) -> PyResult<Py<PyTensor>> {
     let (x, w) = (input.get().tensor(), weight.get().tensor());
     let bias = bias.map(|b| b.get().tensor());
-    let work = x.numel() * w.shape().first().copied().unwrap_or(1) / 16;
+    let work = x.numel().saturating_mul(w.shape().first().copied().unwrap_or(1)) / 16;
     let result = engine_for(py, work, || match bias {
         Some(bias) => apply1(Linear {}, &[x, w, bias]),
         None => {

@@ -8,7 +8,7 @@ use retrograd_engine::ops::attrs::Value;
 use retrograd_engine::ops::{Accepts, Entry, OPS};
 
 use crate::dtype::PyDType;
-use crate::errors::{engine, engine_for};
+use crate::errors::{engine, engine_for, work};
 use crate::tensor::{PyTensor, wrap};
 
 /// An operator: called with its operands in order and its attributes by name.
@@ -66,7 +66,7 @@ impl Operator {
         let named: Vec<(&str, Value)> = named.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
         let op = engine(|| (self.0.read)(&named).map_err(|e| e.in_op(name)))?;
         let inputs: Vec<&Tensor> = tensors.iter().collect();
-        let work = inputs.iter().map(|t| t.numel()).sum();
+        let work = work(&tensors);
         let mut outputs = engine_for(py, work, || apply(op, &inputs))?;
         Ok(match outputs.len() {
             0 => py.None().into_bound(py),

@@ -10,7 +10,7 @@ use retrograd_engine::ops::optim::{AdamStep, SgdStep};
 use retrograd_engine::replay::Recording;
 use retrograd_engine::{DType, Tensor};
 
-use crate::errors::{engine, engine_for};
+use crate::errors::{engine, engine_for, work};
 use crate::tensor::PyTensor;
 
 fn tensors(list: &Bound<'_, PyList>, expected: usize) -> PyResult<Vec<Tensor>> {
@@ -31,7 +31,7 @@ fn tensors(list: &Bound<'_, PyList>, expected: usize) -> PyResult<Vec<Tensor>> {
 /// Runs `op` once for each dtype among the parameters.
 fn step(py: Python<'_>, op: Op, lists: &[Vec<Tensor>], hyper: &Tensor) -> PyResult<()> {
     let count = lists[0].len();
-    let work = lists[0].iter().map(Tensor::numel).sum();
+    let work = work(&lists[0]);
     engine_for(py, work, || {
         let _no_grad = GradMode::set(false);
         for dtype in [DType::F32, DType::F64, DType::BF16, DType::F16] {

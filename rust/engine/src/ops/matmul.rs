@@ -80,6 +80,17 @@ impl Product<'_> {
     }
 }
 
+/// Calls `f` with the operand as one matrix of all its rows; rows that lie unevenly are brought together first.
+fn with_rows(x: &View, rows: usize, cols: usize, f: impl FnOnce(Matrix) -> Result<()>) -> Result<()> {
+    if let Some(s) = reshape_strides(x.shape(), x.strides, &[rows, cols]) {
+        return f(Matrix { ptr: x.ptr, rows: s[0], cols: s[1] });
+    }
+    let packed = Scratch::new(rows * cols * x.dtype().size())?;
+    let strides = x.shape().contiguous_strides();
+    super::memory::copy_view(x, &View { ptr: packed.ptr(), meta: x.meta, strides: &strides });
+    f(Matrix { ptr: packed.ptr(), rows: cols as isize, cols: 1 })
+}
+
 /// The last two dimensions swapped.
 fn transposed(b: &Back, x: &Tensor) -> Result<Tensor> {
     let mut dims = Shape::filled(0, x.rank());
@@ -113,6 +124,8 @@ impl OpDef for Matmul {
             "(2,3,4) (4,5)",
             "(2,3,4) (2,4,5)",
             "(2,1,3,4) (5,4,2)",
+            "(5,3,4) (5,4,1)",
+            "(5,1,4) (4,6)",
             "(0,4) (4,5)",
             "(3,0) (0,5)",
             "(3,4) (4,0)",
@@ -152,24 +165,14 @@ impl OpDef for Matmul {
             let r = v.shape().len();
             Matrix { ptr: v.ptr, rows: v.strides[r - 2], cols: v.strides[r - 1] }
         };
-        // One matrix on the right serves all rows on the left: one large product.
+        // One matrix on the right serves all rows on the left: one large product. The result is fresh and contiguous.
         if rank > 2 && b.shape().len() == 2 {
             let total = c.shape()[..rank - 1].iter().product();
-            let flat = |v: &View, cols: usize| reshape_strides(v.shape(), v.strides, &[total, cols]);
-            if let (Some(sa), Some(sc)) = (flat(a, k), flat(c, n)) {
-                return Product {
-                    dtype: c.dtype(),
-                    m: total,
-                    n,
-                    k,
-                    a: Matrix { ptr: a.ptr, rows: sa[0], cols: sa[1] },
-                    b: matrix(b),
-                    c: Matrix { ptr: c.ptr, rows: sc[0], cols: sc[1] },
-                    bias: None,
-                    batch: Batch { shape: &[], a: &[], b: &[], c: &[] },
-                }
-                .run();
-            }
+            let c = Matrix { ptr: c.ptr, rows: n as isize, cols: 1 };
+            return with_rows(a, total, k, |a| {
+                let batch = Batch { shape: &[], a: &[], b: &[], c: &[] };
+                Product { dtype: b.dtype(), m: total, n, k, a, b: matrix(b), c, bias: None, batch }.run()
+            });
         }
         let lead = &c.shape()[..rank - 2];
         let batch_strides = |v: &View| -> Strides {
@@ -258,7 +261,7 @@ impl OpDef for Linear {
         let (input, weight, bias, out) = (&x[0], &x[1], &x[2], &y[0]);
         let (n, k) = (weight.shape()[0], weight.shape()[1]);
         let m: usize = out.shape()[..out.shape().len() - 1].iter().product();
-        let one = |a: Matrix, c: Matrix, m: usize| {
+        with_rows(input, m, k, |a| {
             Product {
                 dtype: out.dtype(),
                 m,
@@ -266,22 +269,12 @@ impl OpDef for Linear {
                 k,
                 a,
                 b: Matrix { ptr: weight.ptr, rows: weight.strides[1], cols: weight.strides[0] },
-                c,
+                c: Matrix { ptr: out.ptr, rows: n as isize, cols: 1 },
                 bias: Some((bias.ptr, bias.strides[0])),
                 batch: Batch { shape: &[], a: &[], b: &[], c: &[] },
             }
             .run()
-        };
-        let c = Matrix { ptr: out.ptr, rows: n as isize, cols: 1 };
-        if let Some(s) = reshape_strides(input.shape(), input.strides, &[m, k]) {
-            return one(Matrix { ptr: input.ptr, rows: s[0], cols: s[1] }, c, m);
-        }
-        // Rows that lie unevenly are brought together first.
-        let shape = *input.shape();
-        let packed = Scratch::new(m * k * input.dtype().size())?;
-        let strides = shape.contiguous_strides();
-        super::memory::copy_view(input, &View { ptr: packed.ptr(), meta: input.meta, strides: &strides });
-        one(Matrix { ptr: packed.ptr(), rows: k as isize, cols: 1 }, c, m)
+        })
     }
 
     fn vjp(&self, b: &mut Back) -> Result<()> {

@@ -100,6 +100,8 @@ impl<T: GemmElem> Product<T> {
 
     /// The same product that many elements further on.
     pub fn shifted(&self, [a, b, c]: [isize; 3]) -> Self {
+        // The offsets are the caller's operands', which have changed places here.
+        let (a, b) = if self.is_transposed { (b, a) } else { (a, b) };
         Self {
             // Wrapping, since only the caller's promise keeps the offsets inside.
             a: Shared(self.a.get().wrapping_offset(a)),

@@ -151,7 +151,8 @@ pub unsafe fn gemm<T: GemmElem>(problem: &Gemm<T>, batch: Batch, scratch: *mut u
 /// Makes rows of the innermost batch dimension where that changes nothing but the number of products:
 /// `b` is the same for all, and `a` and `c` go on where the last product ended.
 fn fold<T: GemmElem>(nest: &mut Nest<3>, product: &mut Product<T>, problem: &Gemm<T>) {
-    if nest.rank() == 0 || product.is_transposed {
+    // One row alone is summed in another order than several: whether it is alone must not depend on strides.
+    if nest.rank() == 0 || product.is_transposed || product.m == 1 {
         return;
     }
     let inner = nest.rank() - 1;

@@ -345,7 +345,9 @@ fn bits_follow_the_promise() {
 #[test]
 fn batches() {
     everywhere(|| {
-        for (m, n, k) in [(3, 5, 4), (16, 16, 16), (33, 70, 40), (130, 140, 150)] {
+        for (m, n, k) in
+            [(3, 5, 4), (3, 1, 4), (1, 5, 4), (64, 1, 70), (16, 16, 16), (33, 70, 40), (130, 140, 150)]
+        {
             let (x, y) = (3, 4);
             // Strides through a and b: all different; b shared; a shared along one; rows that fold.
             let (ma, mb, mc) = (m * k, k * n, m * n);

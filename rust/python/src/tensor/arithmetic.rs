@@ -64,7 +64,8 @@ fn operator<'py>(
 
 /// The matrix product with vectors taken as a row on the left, a column on the right.
 pub fn matmul(py: Python<'_>, a: &Tensor, b: &Tensor) -> PyResult<Py<PyTensor>> {
-    let work = a.numel() + b.numel() + a.numel() * b.shape().last().copied().unwrap_or(1) / 16;
+    let products = a.numel().saturating_mul(b.shape().last().copied().unwrap_or(1));
+    let work = (products / 16).max(a.numel()).max(b.numel());
     let result = engine_for(py, work, || {
         if a.rank() >= 2 && b.rank() >= 2 {
             return apply1(Matmul {}, &[a, b]);

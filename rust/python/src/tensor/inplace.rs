@@ -135,11 +135,11 @@ impl PyTensor {
         Ok(slf)
     }
 
-    /// Overwrites with numbers from `from` to `to`, all as likely.
-    #[pyo3(signature = (from=0.0, to=1.0))]
-    fn uniform_(slf: Bound<'_, Self>, from: f64, to: f64) -> PyResult<Bound<'_, Self>> {
+    /// Overwrites with numbers from `from_` to `to`, all as likely.
+    #[pyo3(signature = (from_=0.0, to=1.0))]
+    fn uniform_(slf: Bound<'_, Self>, from_: f64, to: f64) -> PyResult<Bound<'_, Self>> {
         let t = slf.get().tensor();
-        engine_for(slf.py(), t.numel(), || generator::default_generator()?.uniform(t, from, to))?;
+        engine_for(slf.py(), t.numel(), || generator::default_generator()?.uniform(t, from_, to))?;
         Ok(slf)
     }
 

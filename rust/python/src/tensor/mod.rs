@@ -21,7 +21,7 @@ use retrograd_engine::apply::apply1;
 use retrograd_engine::ops::Op;
 
 use crate::dtype::PyDType;
-use crate::errors::engine_for;
+use crate::errors::{engine_for, work};
 use crate::hooks::PyHook;
 
 /// An n-dimensional array that remembers how it was computed.
@@ -79,7 +79,7 @@ pub fn wrap(py: Python<'_>, tensor: Tensor) -> PyResult<Py<PyTensor>> {
 /// Applies an op to tensors.
 pub fn run(py: Python<'_>, op: impl Into<Op>, inputs: &[&Tensor]) -> PyResult<Py<PyTensor>> {
     let op = op.into();
-    let work = inputs.iter().map(|x| x.numel()).sum::<usize>();
+    let work = work(inputs.iter().copied());
     let result = engine_for(py, work, || apply1(op, inputs))?;
     wrap(py, result)
 }
