@@ -110,16 +110,18 @@ fmt: $(VENV)/.dev ## put everything into its format
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 
-GENERATE_STUBS = $(BIN)/maturin generate-stubs --quiet --features stubs --manifest-path rust/python/Cargo.toml --out
+define generate-stubs
+	@rm -rf target/stubs
+	$(BIN)/maturin generate-stubs --quiet --features stubs --manifest-path rust/python/Cargo.toml --out target/stubs
+	$(BIN)/python tools/stubs.py target/stubs/retrograd/_core.pyi $(1)
+endef
 
 stubs: $(VENV)/.dev ## write python/retrograd/_core.pyi from the Rust part
-	$(GENERATE_STUBS) target/stubs
-	cp target/stubs/retrograd/_core.pyi python/retrograd/_core.pyi
+	$(call generate-stubs,python/retrograd/_core.pyi)
 
 stubs-check: $(VENV)/.dev
-	@rm -rf target/stubs
-	$(GENERATE_STUBS) target/stubs
-	@diff -u python/retrograd/_core.pyi target/stubs/retrograd/_core.pyi || { echo "_core.pyi has drifted: run make stubs"; exit 1; }
+	$(call generate-stubs,target/stubs/finished.pyi)
+	@diff -u python/retrograd/_core.pyi target/stubs/finished.pyi || { echo "_core.pyi has drifted: run make stubs"; exit 1; }
 
 docs: build ## the Rust documentation, and every Python example in docs/ and docstrings run
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items

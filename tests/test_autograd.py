@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_a_tensor_used_twice_gets_both_gradients() -> None:
 
 def test_backward_needs_a_scalar_or_a_gradient() -> None:
     a = leaf(1, 2)
-    with pytest.raises(RuntimeError, match="scalar"):
+    with pytest.raises(RuntimeError, match="one element"):
         (a * 2).backward()
     (a * 2).backward(rg.tensor([1.0, 10.0]))
     assert a.grad is not None
@@ -186,6 +187,24 @@ def test_no_grad_as_context_and_decorator() -> None:
     assert rg.is_grad_enabled()
     assert not f(a).requires_grad
     assert f.__name__ == "f"
+    with pytest.raises(TypeError, match="parentheses|callable"):
+        rg.no_grad(f)
+    with pytest.raises(TypeError, match="callable"):
+        rg.no_grad()(3)
+
+
+def test_a_generator_is_decorated_step_by_step() -> None:
+    @rg.no_grad()
+    def numbers() -> Any:
+        got = yield rg.is_grad_enabled()
+        yield got, rg.is_grad_enabled()
+
+    steps = numbers()
+    assert next(steps) is False
+    assert rg.is_grad_enabled()
+    assert steps.send(5) == (5, False)
+    assert list(steps) == []
+    assert rg.is_grad_enabled()
 
 
 def test_no_grad_is_left_by_an_exception() -> None:

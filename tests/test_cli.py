@@ -125,7 +125,7 @@ def test_the_bar_in_a_narrow_or_plain_terminal(monkeypatch: pytest.MonkeyPatch) 
     ProgressBar(2, stream).update(1, "a text longer than the line")
     assert len(stream.getvalue().replace("\x1b[K", "").strip("\r")) < 12
     stream = Terminal()
-    stream.encoding = "ascii"  # type: ignore[misc]
+    stream.encoding = "ascii"
     ProgressBar(2, stream).update(1, "x")
     stream.getvalue().encode("ascii")
 

@@ -283,9 +283,19 @@ def test_compiled_functions_keep_their_name_and_may_be_methods() -> None:
         return x
 
     assert named.__name__ == "named"
-    assert named.__doc__ == "Words."
+    assert named.__wrapped__.__doc__ == "Words."
+
+    class Doubler:
+        factor = 2
+
+        @rg.compile
+        def method(self, x: Tensor) -> Tensor:
+            return x * self.factor
+
+    doubler = Doubler()
+    assert [doubler.method(rg.ones(1)).item() for _ in range(3)] == [2, 2, 2]
     with pytest.raises(TypeError):
-        rg.compile(3)  # type: ignore[arg-type]
+        rg.compile(3)
 
 
 def test_an_error_in_a_replay_is_an_exception() -> None:

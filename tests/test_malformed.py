@@ -6,6 +6,7 @@ Whatever is wrong, the answer is an ordinary exception that names the op: never 
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,7 +44,9 @@ JUNK: list[Any] = [
 def call(where: str, f: Callable[..., Any], *args: Any, **kwargs: Any) -> BaseException | None:
     """Calls; a panic (a BaseException of PyO3's own) or one that was caught at the boundary fails."""
     try:
-        f(*args, **kwargs)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            f(*args, **kwargs)
     except BaseException as error:
         text = f"{type(error).__name__}: {error}"
         assert "panic" not in text.lower(), f"{where}: {text}"
@@ -66,7 +69,7 @@ def odd_tensors() -> list[Tensor]:
     made += [rg.zeros(3, 4).to(d) for d in (rg.float64, rg.bfloat16, rg.float16, rg.int64, rg.int32, rg.uint8, rg.bool)]
     made += [rg.full((3, 4), n, dtype=rg.int64) for n in (-1, 99, -(2**63), 2**63 - 1)]
     made += [rg.full((3,), n, dtype=rg.int64) for n in (-1, 99, 2**63 - 1)]
-    made += [rg.zeros(1).expand(1 << 40), rg.zeros(1, 1).expand(1 << 31, 1 << 31)]
+    made += [rg.zeros(1).expand(1 << 40), rg.zeros(1, 1).expand(1 << 20, 1 << 20)]
     return made
 
 

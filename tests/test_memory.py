@@ -91,10 +91,11 @@ def test_a_million_ops_with_a_second_derivative() -> None:
         import retrograd as rg
         x = rg.tensor(0.5, dtype=rg.float64, requires_grad=True)
         y = x
-        for _ in range(100_000):
-            y = y * 1.00001
+        for _ in range(50_000):
+            y = y.tanh()
         (g,) = rg.autograd.grad(y, [x], create_graph=True)
-        (h,) = rg.autograd.grad(g, [x], allow_unused=True)
+        (h,) = rg.autograd.grad(g, [x], create_graph=True)
+        assert h.item() < 0
         del y, g
         print("done")
     """
@@ -104,36 +105,36 @@ def test_a_million_ops_with_a_second_derivative() -> None:
 def test_dropped_tensors_free_their_memory() -> None:
     gc.collect()
     rg.empty_cache()
-    before = rg.memory_stats()["allocated_bytes"]
+    before = rg.memory_stats()["live"]
     t = rg.zeros(1 << 20)
-    assert rg.memory_stats()["allocated_bytes"] - before >= 4 << 20
+    assert rg.memory_stats()["live"] - before >= 4 << 20
     del t
-    assert rg.memory_stats()["allocated_bytes"] - before < 1 << 20
+    assert rg.memory_stats()["live"] - before < 1 << 20
 
 
 def test_backward_frees_what_it_saved() -> None:
     gc.collect()
     x = rg.ones(1 << 18, requires_grad=True)
-    before = rg.memory_stats()["allocated_bytes"]
+    before = rg.memory_stats()["live"]
     loss = x
     for _ in range(10):
         loss = loss.tanh()
     loss = loss.sum()
-    held = rg.memory_stats()["allocated_bytes"] - before
+    held = rg.memory_stats()["live"] - before
     loss.backward()
     assert held > 8 << 20
     x.grad = None
-    assert rg.memory_stats()["allocated_bytes"] - before < 1 << 20
+    assert rg.memory_stats()["live"] - before < 1 << 20
 
 
 def test_no_grad_saves_nothing() -> None:
     x = rg.ones(1 << 18, requires_grad=True)
-    before = rg.memory_stats()["allocated_bytes"]
+    before = rg.memory_stats()["live"]
     with rg.no_grad():
         y = x
         for _ in range(10):
             y = y.tanh()
-    assert rg.memory_stats()["allocated_bytes"] - before < 2 << 20
+    assert rg.memory_stats()["live"] - before < 2 << 20
 
 
 def test_a_view_keeps_its_memory_and_no_more() -> None:

@@ -100,6 +100,7 @@ def test_none_is_a_parameter_that_is_not_there() -> None:
 @pytest.mark.parametrize("name", ["", "a.b"])
 def test_bad_names(name: str) -> None:
     module = nn.Module()
+    register: Any
     for register in (
         lambda: module.register_parameter(name, None),
         lambda: module.register_buffer(name, None),
@@ -146,8 +147,7 @@ def test_train_and_eval() -> None:
     assert net.training
     assert net.eval() is net
     assert not net.block.inner.training
-    net.train()
-    assert net.block.inner.training
+    assert net.train().block.inner.training
     with pytest.raises(ValueError, match="bool"):
         net.train("yes")  # type: ignore[arg-type]
 
@@ -205,13 +205,16 @@ def test_requires_grad_and_zero_grad() -> None:
 
 def test_converting() -> None:
     net = Net()
-    weight = net.first.weight
+    net.first.weight.grad = rg.ones(4, 3)
     net.double()
-    assert net.first.weight is weight
-    assert weight.dtype == rg.float64
+    assert net.first.weight.dtype == rg.float64
+    assert net.tied is net.first.weight
+    assert isinstance(net.tied, nn.Parameter)
+    assert net.tied.grad is not None
+    assert net.tied.grad.dtype == rg.float64
     assert net.block.count.dtype == rg.float64
     assert net(rg.ones(1, 3, dtype=rg.float64)).dtype == rg.float64
-    assert net.to(rg.float32).first.bias.dtype == rg.float32
+    assert net.to(rg.float32).block.inner.weight.dtype == rg.float32
     assert net.to("cpu") is net
     with pytest.raises(NotImplementedError, match="cuda"):
         net.to("cuda")
@@ -244,6 +247,7 @@ def test_state_dict_round_trip() -> None:
     assert repr(b.load_state_dict(state)) == "<All keys matched successfully>"
     for name, tensor in b.state_dict().items():
         assert tensor.tolist() == state[name].tolist()
+    assert a.first.bias is not None
     a.first.bias.data.zero_()
     assert state["first.bias"].tolist() == [0, 0, 0, 0]
 
@@ -393,8 +397,9 @@ def test_activations_and_flatten() -> None:
     assert nn.Flatten()(rg.zeros(2, 3, 4)).shape == (2, 12)
     assert nn.Flatten(0)(rg.zeros(2, 3)).shape == (6,)
     assert nn.Identity(1, a=2)(x) is x
-    with pytest.raises(NotImplementedError, match="inplace"):
-        nn.ReLU(inplace=True)
+    y = x * 1
+    assert nn.ReLU(inplace=True)(y) is y
+    assert y.tolist() == [[0, 0, 2]]
     with pytest.raises(NotImplementedError, match="dim"):
         nn.Softmax()
 
@@ -541,6 +546,7 @@ def test_init() -> None:
         a = t.detach().numpy()
         return float(a.std()), float(np.abs(a).max())
 
+    draw: Any
     for draw, bound in (
         (lambda: init.uniform_(w, -2, 2), 2.0),
         (lambda: init.xavier_uniform_(w), math.sqrt(6 / 500)),

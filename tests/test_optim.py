@@ -166,10 +166,10 @@ def test_every_way_to_change_a_hyperparameter_is_seen() -> None:
     group = optimizer.param_groups[0]
 
     def moved() -> float:
-        before = p.item()
+        before: float = p.item()
         p.grad = rg.ones(1)
         optimizer.step()
-        return before - p.item()
+        return float(before - p.item())
 
     assert moved() == 1
     group["lr"] = 2.0
@@ -184,6 +184,7 @@ def test_every_way_to_change_a_hyperparameter_is_seen() -> None:
     assert moved() == 32
     assert group.setdefault("initial_lr", 3) == 3
     assert group.pop("initial_lr") == 3
+    lose: Any
     for lose in (lambda: group.pop("lr"), lambda: group.__delitem__("lr"), group.clear, group.popitem):
         with pytest.raises(TypeError, match="cannot lose"):
             lose()
@@ -206,8 +207,7 @@ def test_saving_and_going_on(make: Any, way: str) -> None:
         other = make(others)
         other.load_state_dict(pickle.loads(pickle.dumps(optimizer.state_dict())))
     else:
-        clone = copy.deepcopy if way == "deepcopy" else lambda x: pickle.loads(pickle.dumps(x))
-        other = clone(optimizer)
+        other = copy.deepcopy(optimizer) if way == "deepcopy" else pickle.loads(pickle.dumps(optimizer))
         others = other.param_groups[0]["params"]
     steps(optimizer, params, range(5, 10))
     steps(other, others, range(5, 10))
@@ -268,6 +268,7 @@ def test_what_is_not_supported_is_named(make: Any, name: str) -> None:
 
 def test_bad_parameters() -> None:
     p = rg.ones(1, requires_grad=True)
+    bad: Any
     for bad, error in (
         (p, TypeError),
         ([], ValueError),
@@ -279,7 +280,7 @@ def test_bad_parameters() -> None:
         ([{"params": [p], "lrr": 1}], NotImplementedError),
     ):
         with pytest.raises(error):
-            optim.SGD(bad)  # type: ignore[arg-type]
+            optim.SGD(bad)
 
 
 def test_named_parameters_and_generators() -> None:

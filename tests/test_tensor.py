@@ -43,7 +43,7 @@ def test_tensor_of_tensors_and_of_numpy() -> None:
     assert rg.tensor([np.float32(1), np.float32(2)]).tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("data", [[[1], [1, 2]], [1, [2]], "abc", None, object(), {1: 2}, [None], [1j]])
+@pytest.mark.parametrize("data", [[[1], [1, 2]], [1, [2]], "abc", None, object, {1: 2}, [None], [1j]])
 def test_tensor_of_nonsense(data: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         rg.tensor(data)
@@ -203,11 +203,13 @@ def test_comparisons() -> None:
 
 
 def test_comparison_with_something_else() -> None:
-    assert (rg.ones(1) == "a") is False
-    assert (rg.ones(1) != None) is True  # noqa: E711
+    for other in ("a", None, object()):
+        same: Any = rg.ones(1) == other
+        different: Any = rg.ones(1) != other
+        assert (same, different) == (False, True)
 
 
-@pytest.mark.parametrize("other", ["a", None, object(), [1], {}])
+@pytest.mark.parametrize("other", ["a", None, object, [1], {}])
 def test_arithmetic_with_something_else(other: Any) -> None:
     with pytest.raises(TypeError):
         rg.ones(1) + other
@@ -328,10 +330,10 @@ def test_clone_and_copies() -> None:
 @pytest.mark.parametrize(
     ("tensor", "text"),
     [
-        (rg.tensor(1.5), "tensor(1.5000)"),
+        (rg.tensor(1.5), "tensor(1.5)"),
         (rg.tensor([1.0, 2.0]), "tensor([1., 2.])"),
         (rg.tensor([1, 2]), "tensor([1, 2])"),
-        (rg.tensor([True]), "tensor([True])"),
+        (rg.tensor([True, False]), "tensor([ True, False])"),
         (rg.tensor([1.0], dtype=rg.float64), "tensor([1.], dtype=retrograd.float64)"),
         (rg.tensor([1.0], requires_grad=True), "tensor([1.], requires_grad=True)"),
         (rg.zeros(0), "tensor([])"),

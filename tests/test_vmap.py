@@ -81,19 +81,6 @@ def test_gradients_flow_through() -> None:
         np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-10)
 
 
-def test_gradients_of_each_example() -> None:
-    w = rg.tensor(W)
-
-    def gradient(v: Tensor) -> Tensor:
-        p = w.detach().requires_grad_()
-        (g,) = rg.autograd.grad((v @ p).tanh().sum(), [p])
-        return g
-
-    got = vmap(gradient)(rg.tensor(V)).numpy()
-    want = np.einsum("bi,bj->bij", V, 1 - np.tanh(V @ W) ** 2)
-    np.testing.assert_allclose(got, want, rtol=1e-10)
-
-
 def test_misuse() -> None:
     v = rg.tensor(V)
     with pytest.raises((ValueError, IndexError)):

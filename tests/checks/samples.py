@@ -33,7 +33,7 @@ class Operand:
     transposed: bool = False
     strided: bool = False
     below: int | None = None
-    bool: bool = False
+    truth: bool = False
     positive: bool = False
 
     @classmethod
@@ -52,14 +52,14 @@ class Operand:
     @property
     def real(self) -> bool:
         """Whether it holds real numbers."""
-        return self.below is None and not self.bool
+        return self.below is None and not self.truth
 
     def array(self, rng: np.random.Generator) -> Array:
         """Values: distinct, and away from 0, so that a small step crosses no kink."""
         n = math.prod(self.shape)
         if self.below is not None:
             return rng.integers(0, max(self.below, 1), self.shape)
-        if self.bool:
+        if self.truth:
             return rng.integers(0, 2, self.shape).astype(bool)
         sizes = rng.permutation(np.linspace(0.3, 2.0, n)) + rng.uniform(0, 0.01, n)
         signs = 1 if self.positive else rng.choice([-1.0, 1.0], n)
@@ -90,6 +90,10 @@ class Op:
     mutates: list[int]
     samples: list[Sample]
     differentiable: list[bool]
+
+    def accepts_of(self, sample: Sample) -> list[str]:
+        """What each operand of the sample may be; a list of operands may all be the same."""
+        return self.accepts * len(sample.operands) if self.variadic else self.accepts
 
     @property
     def call(self) -> Any:

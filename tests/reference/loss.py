@@ -12,7 +12,7 @@ IGNORE = -100
 def log_softmax(x: Array) -> Array:
     """Along the last dimension."""
     shifted = x - x.max(axis=-1, keepdims=True, initial=-np.inf)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def cross_entropy(logits: Array, target: Array, ignore_index: int = IGNORE, reduction: str = "mean") -> Array:
@@ -39,7 +39,7 @@ def cross_entropy_grad(
     scale = np.broadcast_to(np.asarray(g, np.float64), target.shape) * used
     if reduction == "mean":
         scale = scale / used.sum()
-    return grad * scale[..., None]
+    return np.asarray(grad * scale[..., None])
 
 
 def _log_sum_exp(x: Array) -> Array:
@@ -69,7 +69,7 @@ def _cross_entropy_backward_op(
     scale = np.broadcast_to(grad, target.shape) * used
     if reduction == "mean":
         scale = scale / used.sum()
-    return result * scale[:, None]
+    return np.asarray(result * scale[:, None])
 
 
 def mse_loss(x: Array, y: Array) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reference.registry import Array
+from reference.registry import Array, forward
 
 
 @dataclass
@@ -62,3 +62,8 @@ class Adam:
             mean = self.means[i] / (1 - beta1**self.t)
             square = self.squares[i] / (1 - beta2**self.t)
             p -= self.lr * mean / (np.sqrt(square) + self.eps)
+
+
+# The ops over lists of tensors: they are swept in test_optim.py, over many steps.
+forward("sgd_step")(SGD)
+forward("adam_step")(Adam)

@@ -143,7 +143,7 @@ def _tanh_vjp(g: Array, x: Array) -> tuple[Array]:
 
 @forward("tanh_backward")
 def tanh_backward(output: Array, grad: Array) -> Array:
-    return grad * (1 - output * output)
+    return np.asarray(grad * (1 - output * output))
 
 
 @backward("tanh_backward")
@@ -164,7 +164,7 @@ def _sigmoid_vjp(g: Array, x: Array) -> tuple[Array]:
 
 @forward("sigmoid_backward")
 def sigmoid_backward(output: Array, grad: Array) -> Array:
-    return grad * output * (1 - output)
+    return np.asarray(grad * output * (1 - output))
 
 
 @backward("sigmoid_backward")
@@ -211,8 +211,16 @@ def compare(a: Array, b: Array, *, kind: str) -> Array:
 
 @forward("cast")
 def cast(x: Array, *, dtype: str) -> Array:
-    numpy_name = {"bfloat16": "float32", "bool": "bool"}.get(dtype, dtype)
-    return x.astype(numpy_name)
+    if dtype == "bfloat16":
+        return _to_bfloat16(x)
+    return x.astype(dtype)
+
+
+def _to_bfloat16(x: Array) -> Array:
+    """The upper half of a float32, rounded to the nearest, ties to even; NaN stays NaN."""
+    words = x.astype(np.float32).view(np.uint32)
+    rounded = (words + 0x7FFF + ((words >> 16) & 1)) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(x), np.float32("nan"), rounded.view(np.float32))
 
 
 @backward("cast")

@@ -68,3 +68,14 @@ def expand(x: Array, *, shape: list[int]) -> Array:
 @backward("expand")
 def expand_backward(g: Array, x: Array, *, shape: list[int]) -> tuple[Array]:
     return (unbroadcast(g, x.shape),)
+
+
+@forward("cat")
+def cat(*parts: Array, dim: int) -> Array:
+    return np.concatenate(parts, axis=dim)
+
+
+@backward("cat")
+def cat_backward(g: Array, *parts: Array, dim: int) -> tuple[Array, ...]:
+    ends = np.cumsum([p.shape[dim] for p in parts])[:-1]
+    return tuple(np.split(g, ends, axis=dim))

@@ -2,9 +2,9 @@
 
 **digits**: the 1,797 images of the test set of "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak,
 UCI Machine Learning Repository, 1998, https://doi.org/10.24432/C50P49, licensed CC BY 4.0
-(https://creativecommons.org/licenses/by/4.0/). 13 people wrote digits; NIST's programs made each a 32x32
-bitmap; counting the set pixels in its 4x4 blocks gave 8x8 images of integers from 0 to 16. Here they are stored as uint8
-in a compressed .npz, otherwise unchanged.
+(https://creativecommons.org/licenses/by/4.0/). 13 people wrote digits; NIST's programs made each a 32x32 bitmap;
+counting the set pixels in its 4x4 blocks gave 8x8 images of integers from 0 to 16. Here they are stored as uint8 in a
+compressed .npz, otherwise unchanged.
 """
 
 from __future__ import annotations

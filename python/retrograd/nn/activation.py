@@ -11,20 +11,19 @@ __all__ = ["LogSoftmax", "ReLU", "Sigmoid", "Softmax", "Tanh"]
 
 
 class ReLU(Module):
-    """max(0, x), element by element; NaN stays NaN. Any shape.
-
-    Raises:
-        NotImplementedError: for `inplace=True`, which would save no memory here.
-    """
+    """max(0, x), element by element; NaN stays NaN; `inplace` writes it over the input. Any shape."""
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
-        if inplace:
-            unsupported("ReLU", "inplace", inplace, "leave it out, the numbers are the same")
+        self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
         """Applies it to `input`."""
-        return input.relu()
+        return input.relu_() if self.inplace else input.relu()
+
+    def extra_repr(self) -> str:
+        """Whether it is in place."""
+        return "inplace=True" if self.inplace else ""
 
 
 class Tanh(Module):

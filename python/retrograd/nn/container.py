@@ -17,8 +17,8 @@ class _Numbered(Module):
     _items: tuple[Any, ...] = ()
 
     def _refresh(self) -> None:
-        items = tuple(getattr(self, name) for name in self._module_names)
-        object.__setattr__(self, "_items", items)
+        items = (getattr(self, name, None) for name in self._module_names)
+        self.__dict__["_items"] = tuple(item for item in items if item is not None)
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -29,16 +29,15 @@ class _Numbered(Module):
         super().__delattr__(name)
         self._refresh()
 
-    def add_module(self, name: str, module: Module | None) -> None:
-        """Makes `module` the child `name`, at the end."""
-        super().add_module(name, module)
+    def _register_module(self, name: str, value: Module | None) -> None:
+        super()._register_module(name, value)
         self._refresh()
 
     def _replace_all(self, modules: list[Module]) -> None:
         for name in list(self._module_names):
             super().__delattr__(name)
         for i, module in enumerate(modules):
-            super().add_module(str(i), module)
+            self.add_module(str(i), module)
         self._refresh()
 
     def append(self, module: Module) -> Self:

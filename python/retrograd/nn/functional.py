@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 
 from retrograd import _core
-from retrograd._core import DType, Tensor
+from retrograd._checks import check_tensor
+from retrograd._core import DType, Tensor, linear
 from retrograd.nn._checks import unsupported
 
 __all__ = [
@@ -20,6 +21,10 @@ __all__ = [
     "tanh",
 ]
 
+# The methods themselves: nothing stands between the call and Rust.
+sigmoid = Tensor.sigmoid
+tanh = Tensor.tanh
+
 _REDUCTIONS = ("mean", "sum", "none")
 
 
@@ -32,35 +37,10 @@ def check_reduction(where: str, size_average: bool | None, reduce: bool | None, 
         raise ValueError(f"{where}: reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`input @ weight.T + bias`: input (*, in), weight (out, in), bias (out,), output (*, out).
-
-    Raises:
-        ValueError: when the extents do not fit.
-    """
-    output = input @ weight.t()
-    return output if bias is None else output + bias
-
-
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """max(0, x), element by element.
-
-    Raises:
-        NotImplementedError: for `inplace=True`.
-    """
-    if inplace:
-        unsupported("relu", "inplace", inplace, "leave it out, the numbers are the same")
-    return input.relu()
-
-
-def tanh(input: Tensor) -> Tensor:
-    """The hyperbolic tangent, element by element."""
-    return input.tanh()
-
-
-def sigmoid(input: Tensor) -> Tensor:
-    """1 / (1 + exp(-x)), element by element."""
-    return input.sigmoid()
+    """max(0, x), element by element; `inplace` writes it over `input`."""
+    check_tensor("relu", "input", input)
+    return input.relu_() if inplace else input.relu()
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -100,6 +80,7 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
 
 
 def _shifted(where: str, input: Tensor, dim: int | None, dtype: DType | None) -> Tensor:
+    check_tensor(where, "input", input)
     if dim is None:
         unsupported(where, "dim", dim, "say which dimension, such as dim=-1")
     if dtype is not None:
@@ -155,6 +136,8 @@ def mse_loss(
     if weight is not None:
         unsupported("mse_loss", "weight", weight, "leave it out")
     check_reduction("mse_loss", size_average, reduce, reduction)
+    check_tensor("mse_loss", "input", input)
+    check_tensor("mse_loss", "target", target)
     if input.shape != target.shape:
         warnings.warn(
             f"mse_loss: the target's shape {tuple(target.shape)} differs from the input's {tuple(input.shape)}: "

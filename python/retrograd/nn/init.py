@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from retrograd import _core
+from retrograd._checks import check_tensor
 from retrograd._core import Tensor
 from retrograd.nn._checks import unsupported
 
@@ -39,7 +40,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         ValueError: for an unknown nonlinearity.
     """
     if nonlinearity == "leaky_relu":
-        slope = 0.01 if param is None else param
+        slope = 0.01 if param is None else float(param)
         return math.sqrt(2.0 / (1 + slope**2))
     if nonlinearity not in _GAINS:
         raise ValueError(
@@ -50,6 +51,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fills `tensor` with `val`; returns it."""
+    check_tensor("constant_", "tensor", tensor)
     with _core.no_grad():
         return tensor.fill_(val)
 
@@ -67,6 +69,7 @@ def ones_(tensor: Tensor) -> Tensor:
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: object = None) -> Tensor:
     """Draws from the uniform distribution on [a, b); returns `tensor`."""
     _no_generator("uniform_", generator)
+    check_tensor("uniform_", "tensor", tensor)
     with _core.no_grad():
         return tensor.uniform_(a, b)
 
@@ -74,6 +77,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: object =
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: object = None) -> Tensor:
     """Draws from the normal distribution; returns `tensor`."""
     _no_generator("normal_", generator)
+    check_tensor("normal_", "tensor", tensor)
     with _core.no_grad():
         return tensor.normal_(mean, std)
 
@@ -86,8 +90,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: object = None)
     Raises:
         ValueError: for a tensor of fewer than two dimensions.
     """
-    fan_in, fan_out = _fans("xavier_uniform_", tensor)
-    bound = gain * math.sqrt(6.0 / (fan_in + fan_out))
+    bound = math.sqrt(3.0) * _xavier_std("xavier_uniform_", tensor, gain)
     return uniform_(tensor, -bound, bound, generator)
 
 
@@ -99,8 +102,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: object = None) 
     Raises:
         ValueError: for a tensor of fewer than two dimensions.
     """
-    fan_in, fan_out = _fans("xavier_normal_", tensor)
-    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
+    return normal_(tensor, 0.0, _xavier_std("xavier_normal_", tensor, gain), generator)
 
 
 def kaiming_uniform_(
@@ -138,18 +140,24 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity), generator)
 
 
+def _xavier_std(where: str, tensor: Tensor, gain: float) -> float:
+    fans = sum(_fans(where, tensor))
+    # Nothing to draw: any scale will do.
+    return gain * math.sqrt(2.0 / fans) if fans else 0.0
+
+
 def _kaiming_std(where: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     modes = ("fan_in", "fan_out")
     if mode not in modes:
         raise ValueError(f"{where}: mode must be fan_in or fan_out, got {mode!r}")
-    gain = calculate_gain(nonlinearity, a)
     fan = _fans(where, tensor)[modes.index(mode)]
-    # Nothing to draw: any scale will do.
+    gain = calculate_gain(nonlinearity, a)
     return gain / math.sqrt(fan) if fan else 0.0
 
 
 def _fans(where: str, tensor: Tensor) -> tuple[int, int]:
     """Inputs an output sees, and outputs an input reaches: dims are (out, in, *window)."""
+    check_tensor(where, "tensor", tensor)
     if tensor.ndim < 2:
         raise ValueError(f"{where}: needs a tensor of at least two dimensions, got shape {tuple(tensor.shape)}")
     window = math.prod(tensor.shape[2:])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from reprlib import recursive_repr
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from retrograd import _core
 from retrograd._core import DType, Parameter, Tensor
@@ -49,6 +49,10 @@ class Module(_core.Module):
     training: bool = True
     _hooks: Hooks | None = None
     _non_persistent: frozenset[str] = frozenset()
+
+    if TYPE_CHECKING:
+        # What a subclass, or the user, has assigned.
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self) -> None:
         # The names live in Rust and were made by __new__: nothing to do, but subclasses call it by habit.
@@ -159,7 +163,7 @@ class Module(_core.Module):
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """The parameters with dotted names; one shared between layers appears once, under its first name."""
-        return self._named_members("_parameter_names", prefix, recurse, remove_duplicate)
+        return self._named_members("_parameter_names", Parameter, prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters, each once: what an optimizer is given."""
@@ -169,21 +173,21 @@ class Module(_core.Module):
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """The buffers with dotted names, each once."""
-        return self._named_members("_buffer_names", prefix, recurse, remove_duplicate)
+        return self._named_members("_buffer_names", Tensor, prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers, each once."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def _named_members(
-        self, names: str, prefix: str, recurse: bool, remove_duplicate: bool
+        self, names: str, kind: type[Tensor], prefix: str, recurse: bool, remove_duplicate: bool
     ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
         modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
             for name in getattr(module, names):
                 value = getattr(module, name, None)
-                if value is None or (remove_duplicate and id(value) in seen):
+                if not isinstance(value, kind) or (remove_duplicate and id(value) in seen):
                     continue
                 seen.add(id(value))
                 yield f"{path}.{name}" if path else name, value
@@ -253,6 +257,8 @@ class Module(_core.Module):
         """
         if not isinstance(mode, bool):
             raise ValueError(f"train: mode must be a bool, not {type(mode).__name__}")
+        # Which operations a step runs depends on it: compiled functions must look again.
+        _core.structure_changed()
         seen: set[int] = set()
         stack: list[Module] = [self]
         while stack:
@@ -284,7 +290,9 @@ class Module(_core.Module):
     # --- conversions ---
 
     def to(self, *args: Any, device: object = None, dtype: DType | None = None) -> Self:
-        """Converts floating-point parameters and buffers to a dtype, in place: `to(dtype)`, `to("cpu")`, `to(tensor)`.
+        """Converts floating-point parameters and buffers to a dtype: `to(dtype)`, `to("cpu")`, `to(tensor)`.
+
+        Parameters of another dtype are replaced by new ones: make the optimizer afterwards.
 
         Raises:
             NotImplementedError: for a device that is not the CPU.
@@ -306,15 +314,15 @@ class Module(_core.Module):
         return self._convert(dtype)
 
     def float(self) -> Self:
-        """Converts floating-point parameters and buffers to float32, in place."""
+        """Converts floating-point parameters and buffers to float32; see `to`."""
         return self._convert(_core.float32)
 
     def double(self) -> Self:
-        """Converts floating-point parameters and buffers to float64, in place."""
+        """Converts floating-point parameters and buffers to float64; see `to`."""
         return self._convert(_core.float64)
 
     def bfloat16(self) -> Self:
-        """Converts floating-point parameters and buffers to bfloat16, in place."""
+        """Converts floating-point parameters and buffers to bfloat16; see `to`."""
         return self._convert(_core.bfloat16)
 
     def cpu(self) -> Self:
@@ -322,11 +330,15 @@ class Module(_core.Module):
         return self
 
     def _convert(self, dtype: DType) -> Self:
-        for tensor in [*self.parameters(), *self.buffers()]:
-            if tensor.dtype.is_floating_point and tensor.dtype != dtype:
-                tensor.data = tensor.data.to(dtype)
-                if tensor.grad is not None:
-                    tensor.grad = tensor.grad.to(dtype)
+        done: dict[int, Tensor] = {}  # A parameter shared between layers stays shared.
+        for module in self.modules():
+            for name in (*module._parameter_names, *module._buffer_names):
+                old = getattr(module, name, None)
+                if not isinstance(old, Tensor) or not old.dtype.is_floating_point or old.dtype == dtype:
+                    continue
+                if id(old) not in done:
+                    done[id(old)] = _converted(old, dtype)
+                setattr(module, name, done[id(old)])
         return self
 
     # --- saving and loading ---
@@ -469,6 +481,15 @@ class Module(_core.Module):
         lines = extra.split("\n") if extra else []
         lines += [_indent(f"({name}): {child!r}") for name, child in children]
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def _converted(old: Tensor, dtype: DType) -> Tensor:
+    new = old.detach().to(dtype)
+    if isinstance(old, Parameter):
+        new = Parameter(new, old.requires_grad)
+        if old.grad is not None:
+            new.grad = old.grad.to(dtype)
+    return new
 
 
 def _quoted(names: Iterable[str]) -> str:

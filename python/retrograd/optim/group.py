@@ -39,6 +39,9 @@ class ParamGroup(dict[str, Any]):
             # First the tensor: where that is refused (inside a recording), the entry must not change either.
             for i, number in enumerate(numbers, self._offsets[key]):
                 _core.poke(self.hyper, i, number)
+        if key not in self._layout or bool(value) != bool(self[key]):
+            # Not a number that the update reads, but what it does: momentum or none, ascent or descent.
+            _core.structure_changed()
         super().__setitem__(key, value)
 
     def update(self, *args: Any, **kwargs: Any) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from retrograd import _core
-from retrograd._core import DType, Tensor
+from retrograd._core import Tensor
 from retrograd._grads import forget
 from retrograd.optim.group import Layout, ParamGroup
 
 __all__ = ["Optimizer", "ParamGroup"]
 
-Params = Iterable[Tensor] | Iterable[Mapping[str, Any]] | Iterable[tuple[str, Tensor]]
+Params = Iterable[Tensor | Mapping[str, Any] | tuple[str, Tensor]]
 
 
 class Optimizer:
@@ -86,6 +86,7 @@ class Optimizer:
                 raise NotImplementedError(f"{self._name}: parameter group option {key!r} is not supported")
         self.check(entries)
         self.param_groups.append(ParamGroup(entries, self.layout))
+        _core.structure_changed()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets all gradients, or with `set_to_none=False` fills them with zeros."""
@@ -99,15 +100,14 @@ class Optimizer:
             with _core.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            # One fused call for all parameters of a dtype.
-            batches: dict[DType, tuple[list[Tensor], list[Tensor]]] = {}
+            params: list[Tensor] = []
+            grads: list[Tensor] = []
             for p in group["params"]:
                 grad = p.grad
                 if grad is not None:
-                    params, grads = batches.setdefault(p.dtype, ([], []))
                     params.append(p)
                     grads.append(grad)
-            for params, grads in batches.values():
+            if params:
                 self.update(group, params, grads)
         return loss
 
@@ -146,6 +146,7 @@ class Optimizer:
         for group, old in zip(self.param_groups, saved, strict=True):
             group.update({k: v for k, v in old.items() if k in group and k != "params"})
         self.state = state
+        _core.structure_changed()
 
     def _loaded(self, param: Tensor, entries: Mapping[str, Any]) -> dict[str, Any]:
         loaded: dict[str, Any] = {}

@@ -1,0 +1,120 @@
+"""Functions of tensors that are also their methods: `retrograd.exp(x)` is `x.exp()`.
+
+Each is the method itself, taken from the class: nothing stands between the call and Rust.
+"""
+
+from __future__ import annotations
+
+from retrograd import _core
+from retrograd._checks import check_tensor
+from retrograd._core import DType, Tensor
+
+__all__ = [
+    "abs",
+    "add",
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "clone",
+    "detach",
+    "div",
+    "exp",
+    "flatten",
+    "gather",
+    "index_select",
+    "is_tensor",
+    "log",
+    "masked_fill",
+    "matmul",
+    "max",
+    "mean",
+    "min",
+    "mm",
+    "movedim",
+    "mul",
+    "neg",
+    "numel",
+    "permute",
+    "pow",
+    "rand_like",
+    "randn_like",
+    "relu",
+    "reshape",
+    "scatter_add",
+    "sigmoid",
+    "sqrt",
+    "square",
+    "squeeze",
+    "std",
+    "sub",
+    "sum",
+    "t",
+    "tanh",
+    "transpose",
+    "unbind",
+    "unsqueeze",
+    "var",
+]
+
+abs = Tensor.abs
+add = Tensor.__add__
+all = Tensor.all
+amax = Tensor.amax
+amin = Tensor.amin
+any = Tensor.any
+argmax = Tensor.argmax
+clone = Tensor.clone
+detach = Tensor.detach
+div = Tensor.__truediv__
+exp = Tensor.exp
+flatten = Tensor.flatten
+gather = Tensor.gather
+index_select = Tensor.index_select
+log = Tensor.log
+masked_fill = Tensor.masked_fill
+matmul = Tensor.matmul
+max = Tensor.max
+mean = Tensor.mean
+min = Tensor.min
+mm = Tensor.mm
+movedim = Tensor.movedim
+mul = Tensor.__mul__
+neg = Tensor.neg
+numel = Tensor.numel
+permute = Tensor.permute
+pow = Tensor.__pow__
+relu = Tensor.relu
+reshape = Tensor.reshape
+scatter_add = Tensor.scatter_add
+sigmoid = Tensor.sigmoid
+sqrt = Tensor.sqrt
+square = Tensor.square
+squeeze = Tensor.squeeze
+std = Tensor.std
+sub = Tensor.__sub__
+sum = Tensor.sum
+t = Tensor.t
+tanh = Tensor.tanh
+transpose = Tensor.transpose
+unbind = Tensor.unbind
+unsqueeze = Tensor.unsqueeze
+var = Tensor.var
+
+
+def rand_like(input: Tensor, *, dtype: DType | None = None) -> Tensor:
+    """Uniform random numbers from [0, 1) in the shape of `input`, and in its dtype unless another is given."""
+    check_tensor("rand_like", "input", input)
+    return _core.rand(tuple(input.shape), dtype=input.dtype if dtype is None else dtype)
+
+
+def randn_like(input: Tensor, *, dtype: DType | None = None) -> Tensor:
+    """Normal random numbers in the shape of `input`, and in its dtype unless another is given."""
+    check_tensor("randn_like", "input", input)
+    return _core.randn(tuple(input.shape), dtype=input.dtype if dtype is None else dtype)
+
+
+def is_tensor(obj: object) -> bool:
+    """Whether `obj` is a tensor."""
+    return isinstance(obj, Tensor)
