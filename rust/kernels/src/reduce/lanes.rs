@@ -8,6 +8,7 @@
 #![allow(clippy::needless_range_loop)]
 use super::ops::{Accum, ReduceElem, Reduction};
 use crate::simd::{Kernel, Simd};
+use std::mem::MaybeUninit;
 
 /// Virtual lanes.
 pub(super) const LANES: usize = 16;
@@ -18,6 +19,25 @@ pub(super) const SUPER: usize = 64 * CHUNK;
 
 /// The lanes of a block.
 pub(super) type Lanes<A> = [A; LANES];
+
+/// Takes `C` contiguous elements into as many lanes.
+///
+/// # Safety
+/// They are readable.
+#[inline(always)]
+unsafe fn take<S: Simd, T: ReduceElem, R: Reduction, const C: usize>(
+    simd: S,
+    r: R,
+    acc: &mut [T::Acc; C],
+    x: *const T,
+) {
+    let mut values = [r.identity(); C];
+    for c in 0..C {
+        // SAFETY: the caller's promise.
+        values[c] = unsafe { *x.add(c) }.widen();
+    }
+    T::Acc::lanes(simd, r, acc, &values);
+}
 
 #[inline(always)]
 fn merge<A: Accum, R: Reduction, const C: usize>(r: R, into: &mut [A; C], from: &[A; C]) {
@@ -50,7 +70,7 @@ pub(super) struct Row<'a, T: ReduceElem, R> {
 impl<T: ReduceElem, R: Reduction> Kernel for Row<'_, T, R> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let Self { r, mut x, mut n, lanes } = self;
         let identity: T::Acc = r.identity();
         let mut totals = *lanes;
@@ -61,10 +81,7 @@ impl<T: ReduceElem, R: Reduction> Kernel for Row<'_, T, R> {
                 let mut acc = [[identity; LANES]; 4];
                 for step in 0..CHUNK / LANES {
                     for (k, acc) in acc.iter_mut().enumerate() {
-                        let at = x.add(k * CHUNK + step * LANES);
-                        for l in 0..LANES {
-                            acc[l] = r.combine(acc[l], (*at.add(l)).widen());
-                        }
+                        take(simd, r, acc, x.add(k * CHUNK + step * LANES));
                     }
                 }
                 for acc in &acc {
@@ -76,14 +93,16 @@ impl<T: ReduceElem, R: Reduction> Kernel for Row<'_, T, R> {
                 let len = n.min(CHUNK);
                 let mut acc = [identity; LANES];
                 for step in 0..len / LANES {
-                    let at = x.add(step * LANES);
-                    for l in 0..LANES {
-                        acc[l] = r.combine(acc[l], (*at.add(l)).widen());
-                    }
+                    take(simd, r, &mut acc, x.add(step * LANES));
                 }
                 let whole = len / LANES * LANES;
-                for l in 0..len - whole {
-                    acc[l] = r.combine(acc[l], (*x.add(whole + l)).widen());
+                if whole < len {
+                    // Lanes addressed by number live in memory: a copy leaves the others in registers.
+                    let mut rest = acc;
+                    for l in 0..len - whole {
+                        rest[l] = r.combine(rest[l], (*x.add(whole + l)).widen());
+                    }
+                    acc = rest;
                 }
                 merge(r, &mut totals, &acc);
                 (x, n) = (x.add(len), n - len);
@@ -93,50 +112,155 @@ impl<T: ReduceElem, R: Reduction> Kernel for Row<'_, T, R> {
     }
 }
 
-/// The widest strip of neighbouring outputs reduced at once.
-pub(super) const STRIP: usize = 64;
-
-/// Reduces one chunk of `C` neighbouring outputs: row `i` of them starts at `x + offsets[i]`.
-pub(super) struct Columns<'a, T: ReduceElem, R, const C: usize> {
+/// Reduces contiguous rows of one block each, `count` of them.
+pub(super) struct Rows<T: ReduceElem, R> {
     pub r: R,
     pub x: *const T,
-    pub offsets: &'a [isize],
-    /// The lanes of each output.
-    pub lanes: &'a mut [[T::Acc; C]; LANES],
+    pub n: usize,
+    pub count: usize,
+    /// From row to row in `x`, and from output to output.
+    pub steps: [isize; 2],
+    pub y: *mut T,
 }
 
-impl<T: ReduceElem, R: Reduction, const C: usize> Kernel for Columns<'_, T, R, C> {
+impl<T: ReduceElem, R: Reduction> Kernel for Rows<T, R> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let Self { r, x, offsets, lanes } = self;
-        for (l, total) in lanes.iter_mut().enumerate().take(offsets.len()) {
-            let mut acc = [r.identity(); C];
-            let mut i = l;
-            while i < offsets.len() {
-                // SAFETY: C elements lie at every offset.
-                unsafe {
-                    let at = x.offset(offsets[i]);
-                    for c in 0..C {
-                        acc[c] = r.combine(acc[c], (*at.add(c)).widen());
-                    }
-                }
-                i += LANES;
+    fn run<S: Simd>(self, simd: S) {
+        for i in 0..self.count as isize {
+            let mut lanes = [self.r.identity(); LANES];
+            // SAFETY: the rows and the outputs lie where the steps lead.
+            unsafe {
+                Row { r: self.r, x: self.x.offset(i * self.steps[0]), n: self.n, lanes: &mut lanes }
+                    .run(simd);
+                *self.y.offset(i * self.steps[1]) = T::narrow(finish(self.r, lanes));
             }
-            merge(r, total, &acc);
         }
     }
 }
 
-/// The lanes of neighbouring outputs combined in halves, into the first.
-#[inline(always)]
-pub(super) fn finish_columns<A: Accum, R: Reduction, const C: usize>(r: R, lanes: &mut [[A; C]; LANES]) {
-    let mut width = LANES / 2;
-    while width > 0 {
-        let (low, high) = lanes.split_at_mut(width);
-        for (low, high) in low.iter_mut().zip(high) {
-            merge(r, low, high);
+/// The room for the lanes of a strip of neighbouring outputs, lane after lane: [`strip_width`] values each.
+pub(super) type Strip<A> = [MaybeUninit<A>; LANES * 256];
+
+/// The most outputs reduced at once: what keeps their lanes in the first cache.
+pub(super) const fn strip_width<A>() -> usize {
+    if size_of::<A>() > 4 { 128 } else { 256 }
+}
+
+/// Reduces one chunk of up to [`strip_width`] neighbouring outputs: row `i` of them starts at `x + offsets[i]`. Rows are
+/// read in their order, as memory likes it.
+pub(super) struct Columns<'a, T: ReduceElem, R> {
+    pub r: R,
+    pub x: *const T,
+    pub offsets: &'a [isize],
+    pub width: usize,
+    /// The lanes of the chunk; if it is not the first of its block, they are merged into `total` at once.
+    pub lanes: &'a mut Strip<T::Acc>,
+    pub total: Option<&'a mut Strip<T::Acc>>,
+}
+
+impl<T: ReduceElem, R: Reduction> Kernel for Columns<'_, T, R> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { r, x, offsets, width, lanes, total } = self;
+        let row = strip_width::<T::Acc>();
+        let lanes = lanes.as_mut_ptr().cast::<T::Acc>();
+        // SAFETY: `width` elements lie at every offset, and the strips have room for as many in each lane.
+        unsafe {
+            // Several rows of a lane at a time: the lanes are loaded and stored once for all of them.
+            let mut start = 0;
+            while start == 0 || start < offsets.len() {
+                for l in 0..LANES {
+                    let mut rows = [x; ABREAST];
+                    let mut count = 0;
+                    while count < ABREAST && start + count * LANES + l < offsets.len() {
+                        rows[count] = x.offset(offsets[start + count * LANES + l]);
+                        count += 1;
+                    }
+                    let lane = lanes.add(l * row);
+                    if count == ABREAST {
+                        take_rows(simd, r, lane, rows, ABREAST, width, start == 0);
+                    } else {
+                        take_rows(simd, r, lane, rows, count, width, start == 0);
+                    }
+                }
+                start += ABREAST * LANES;
+            }
+            if let Some(total) = total {
+                let total = total.as_mut_ptr().cast::<T::Acc>();
+                for l in 0..LANES {
+                    let rows = [lanes.add(l * row).cast_const(); ABREAST];
+                    take_rows(simd, r, total.add(l * row), rows, 1, width, false);
+                }
+            }
         }
-        width /= 2;
+    }
+}
+
+/// Rows of a lane taken together.
+const ABREAST: usize = 4;
+
+/// Takes `width` elements of each of the first `count` rows, one row after the other, into as many values, which are
+/// new where `fresh`.
+///
+/// # Safety
+/// All are valid.
+#[inline(always)]
+unsafe fn take_rows<S: Simd, T: ReduceElem, R: Reduction>(
+    simd: S,
+    r: R,
+    acc: *mut T::Acc,
+    rows: [*const T; ABREAST],
+    count: usize,
+    width: usize,
+    fresh: bool,
+) {
+    let mut c = 0;
+    // SAFETY: the caller's promise.
+    unsafe {
+        while T::Acc::IS_FLOAT && c + LANES <= width {
+            let at = acc.add(c).cast::<Lanes<T::Acc>>();
+            let mut lanes = if fresh { [r.identity(); LANES] } else { *at };
+            for row in &rows[..count] {
+                take(simd, r, &mut lanes, row.add(c));
+            }
+            *at = lanes;
+            c += LANES;
+        }
+        for c in c..width {
+            let mut value = if fresh { r.identity() } else { *acc.add(c) };
+            for row in &rows[..count] {
+                value = r.combine(value, (*row.add(c)).widen());
+            }
+            *acc.add(c) = value;
+        }
+    }
+}
+
+/// The lanes of a strip combined in halves, into the first.
+pub(super) struct FinishColumns<'a, A, R> {
+    pub r: R,
+    pub width: usize,
+    pub lanes: &'a mut Strip<A>,
+}
+
+impl<A: Accum, R: Reduction> Kernel for FinishColumns<'_, A, R> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let row = strip_width::<A>();
+        let lanes = self.lanes.as_mut_ptr().cast::<A>();
+        let mut half = LANES / 2;
+        while half > 0 {
+            for l in 0..half {
+                // SAFETY: the lanes of the chunks are written.
+                unsafe {
+                    let rows = [lanes.add((l + half) * row).cast_const(); ABREAST];
+                    take_rows(simd, self.r, lanes.add(l * row), rows, 1, self.width, false);
+                };
+            }
+            half /= 2;
+        }
     }
 }

@@ -9,8 +9,8 @@ use crate::MAX_RANK;
 use crate::nest::Nest;
 use crate::operand::{Out, Shared};
 use crate::pool;
-use crate::simd::{Level, dispatch_unchecked, level};
-use lanes::{CHUNK, Columns, LANES, Lanes, Row, STRIP, SUPER, finish, finish_columns};
+use crate::simd::{Level, dispatch, dispatch_unchecked, level};
+use lanes::{CHUNK, Columns, FinishColumns, LANES, Lanes, Row, Rows, SUPER, Strip, finish, strip_width};
 use std::mem::MaybeUninit;
 
 pub use arg::{arg_reduce, arg_workspace};
@@ -48,8 +48,13 @@ pub unsafe fn reduce<T: ReduceElem, R: Reduction>(
     y: Out<T>,
     scratch: *mut u8,
 ) {
-    let Some(mut kept) = Nest::sorted(outer, [x_outer, y.strides], 1) else { return };
     let n = numel(inner);
+    if n <= SUPER && outer.iter().all(|&m| m == 1) && contiguous(inner, x_inner) {
+        // One short row, as losses are: no loops need to be found.
+        dispatch(Rows { r, x, n, count: 1, steps: [0; 2], y: y.ptr });
+        return;
+    }
+    let Some(mut kept) = Nest::sorted(outer, [x_outer, y.strides], 1) else { return };
     let blocks = n.div_ceil(SUPER).max(1);
     // Where there is nothing to reduce, no strides matter; one element in no order will do.
     let none = [0; MAX_RANK];
@@ -61,6 +66,10 @@ pub unsafe fn reduce<T: ReduceElem, R: Reduction>(
         None => Nest::ordered(&[], [&none[..0]]).expect("a scalar has one element"),
     };
     let strip = strip(&mut kept, &reduced, n);
+    if strip.is_none() && blocks == 1 && is_row(&reduced) {
+        // SAFETY: the caller's promise.
+        return unsafe { rows(r, x, y.ptr, kept, n) };
+    }
     let job = Job {
         r,
         x,
@@ -75,6 +84,46 @@ pub unsafe fn reduce<T: ReduceElem, R: Reduction>(
     };
     // SAFETY: the caller's promise.
     unsafe { job.run() }
+}
+
+/// Whether the elements neighbour each other in their order.
+fn contiguous(shape: &[usize], strides: &[isize]) -> bool {
+    let mut step = 1;
+    shape.iter().zip(strides).rev().all(|(&n, &s)| {
+        let fits = n == 1 || s == step;
+        step *= n as isize;
+        fits
+    })
+}
+
+/// The same of merged loops.
+fn is_row(reduced: &Nest<1>) -> bool {
+    reduced.rank() == 0 || (reduced.rank() == 1 && reduced.strides(0)[0] == 1)
+}
+
+/// Contiguous rows of one block each.
+///
+/// # Safety
+/// As for [`reduce`].
+unsafe fn rows<T: ReduceElem, R: Reduction>(r: R, x: *const T, y: *mut T, mut kept: Nest<2>, n: usize) {
+    let (length, steps) = kept.take_inner();
+    let (x, y, level) = (Shared(x), Shared(y), level());
+    pool::chunks(kept.count() * length, GRAIN / n.clamp(LANES, GRAIN), |range| {
+        let mut first = range.start % length;
+        let mut left = range.len();
+        kept.each_while(range.start / length..kept.count(), |[at_x, at_y]| {
+            let count = left.min(length - first);
+            let skip = first as isize;
+            // SAFETY: the offsets lie inside the operands; the level was chosen by `level()`.
+            unsafe {
+                let x = x.get().offset(at_x + skip * steps[0]);
+                let y = y.get().offset(at_y + skip * steps[1]);
+                dispatch_unchecked(level, Rows { r, x, n, count, steps, y });
+            }
+            (left, first) = (left - count, 0);
+            left > 0
+        });
+    });
 }
 
 /// The loop over outputs that neighbour each other in `x`, where it is better to go along it: its length and their step
@@ -109,10 +158,16 @@ impl<T: ReduceElem, R: Reduction> Job<T, R> {
     /// As for [`reduce`].
     unsafe fn run(&self) {
         let (length, step) = self.strip.unwrap_or((1, 0));
-        let strips = length.div_ceil(STRIP);
-        let cost = self.n.clamp(LANES, SUPER) * length.min(STRIP);
-        let job = Shared(self as *const Self);
         let outputs = self.kept.count();
+        // Narrower strips where there is little else to share out; that changes no bits.
+        let mut width = strip_width::<T::Acc>();
+        let large = outputs * length * self.n >= 2 * GRAIN;
+        while large && width > 64 && outputs * self.blocks * length.div_ceil(width) < 16 {
+            width /= 2;
+        }
+        let strips = length.div_ceil(width);
+        let cost = self.n.clamp(LANES, SUPER) * length.min(width);
+        let job = Shared(self as *const Self);
         // The blocks of one output are neighbours in the order of work, as they are in memory.
         pool::chunks(outputs * strips * self.blocks, GRAIN.div_ceil(cost), |range| {
             // SAFETY: the job outlives the region.
@@ -124,12 +179,12 @@ impl<T: ReduceElem, R: Reduction> Job<T, R> {
                 let end = range.end.min((output + 1) * per_output);
                 while unit < end {
                     let (s, block) = (unit % per_output / job.blocks, unit % job.blocks);
-                    let place = Place { output: output * length + s * STRIP, block, y };
+                    let first = s * width;
+                    let place = Place { output: output * length + first, block, y };
                     // SAFETY: the offsets lie inside the operands.
                     unsafe {
                         if job.strip.is_some() {
-                            let width = STRIP.min(length - s * STRIP);
-                            job.columns(place, x, s * STRIP, width, step);
+                            job.columns(place, x, first, width.min(length - first), step);
                         } else {
                             let value = job.row(x, block);
                             job.put(place, 0, 0, value);
@@ -202,8 +257,11 @@ impl<T: ReduceElem, R: Reduction> Job<T, R> {
     unsafe fn row(&self, x: isize, block: usize) -> T::Acc {
         let range = self.range(block);
         let mut lanes: Lanes<T::Acc> = [self.r.identity(); LANES];
-        let steps = if self.reduced.rank() == 0 { Some(1) } else { None };
-        let single = if self.reduced.rank() == 1 { Some(self.reduced.strides(0)[0]) } else { steps };
+        let single = match self.reduced.rank() {
+            0 => Some(1),
+            1 => Some(self.reduced.strides(0)[0]),
+            _ => None,
+        };
         // SAFETY: the offsets lie inside the operand; the level was chosen by `level()`.
         unsafe {
             if single == Some(1) {
@@ -234,63 +292,62 @@ impl<T: ReduceElem, R: Reduction> Job<T, R> {
         finish(self.r, lanes)
     }
 
-    /// One block of up to [`STRIP`] outputs that neighbour each other in `x`.
+    /// One block of `width` outputs that neighbour each other in `x`.
     ///
     /// # Safety
     /// As for [`reduce`]; `x` and the place are the offsets of the strip's loop, `first` the first output in it.
     unsafe fn columns(&self, place: Place, x: isize, first: usize, width: usize, step: isize) {
-        let mut done = 0;
-        while done < width {
-            let place = Place { output: place.output + done, ..place };
-            let at = (x, first + done);
-            // SAFETY: the caller's promise.
+        let range = self.range(place.block);
+        let mut total: Strip<T::Acc> = [MaybeUninit::uninit(); LANES * 256];
+        let mut lanes: Strip<T::Acc> = [MaybeUninit::uninit(); LANES * 256];
+        let mut offsets = [MaybeUninit::<isize>::uninit(); CHUNK];
+        let mut start = range.start;
+        loop {
+            let len = CHUNK.min(range.end - start);
+            let offsets = self.offsets(start, len, &mut offsets);
+            // SAFETY: the offsets lie inside the operand; the level was chosen by `level()`.
             unsafe {
-                done += match width - done {
-                    64.. => self.strip::<64>(place, at, step),
-                    16.. => self.strip::<16>(place, at, step),
-                    4.. => self.strip::<4>(place, at, step),
-                    _ => self.strip::<1>(place, at, step),
-                };
+                let x = self.x.offset(x + first as isize);
+                let (lanes, total) =
+                    if start == range.start { (&mut total, None) } else { (&mut lanes, Some(&mut total)) };
+                dispatch_unchecked(self.level, Columns { r: self.r, x, offsets, width, lanes, total });
+            }
+            start += len;
+            if start >= range.end {
+                break;
+            }
+        }
+        // SAFETY: the level was chosen by `level()`; the lanes are written.
+        unsafe {
+            dispatch_unchecked(self.level, FinishColumns { r: self.r, width, lanes: &mut total });
+            for (i, value) in total[..width].iter().enumerate() {
+                self.put(place, i, (first + i) as isize * step, value.assume_init());
             }
         }
     }
 
-    /// # Safety
-    /// As for `columns`, `C` outputs wide.
-    unsafe fn strip<const C: usize>(&self, place: Place, (x, first): (isize, usize), step: isize) -> usize {
-        let range = self.range(place.block);
-        let mut lanes = [[self.r.identity(); C]; LANES];
-        let mut offsets = [0isize; CHUNK];
-        let mut start = range.start;
-        while start < range.end {
-            let len = CHUNK.min(range.end - start);
-            if self.reduced.rank() <= 1 {
-                let row = self.reduced.strides(0)[0];
-                for (i, offset) in offsets[..len].iter_mut().enumerate() {
-                    *offset = (start + i) as isize * row;
+    /// Where the elements `start..start + len` of an output lie.
+    fn offsets<'a>(
+        &self,
+        start: usize,
+        len: usize,
+        room: &'a mut [MaybeUninit<isize>; CHUNK],
+    ) -> &'a [isize] {
+        if self.reduced.rank() <= 1 {
+            let row = self.reduced.strides(0)[0];
+            for (i, slot) in room[..len].iter_mut().enumerate() {
+                slot.write((start + i) as isize * row);
+            }
+        } else {
+            let mut slots = room.iter_mut();
+            self.reduced.each(start..start + len, |[at]| {
+                if let Some(slot) = slots.next() {
+                    slot.write(at);
                 }
-            } else {
-                let mut slots = offsets.iter_mut();
-                self.reduced.each(start..start + len, |[at]| {
-                    if let Some(slot) = slots.next() {
-                        *slot = at;
-                    }
-                });
-            }
-            // SAFETY: the offsets lie inside the operand; the level was chosen by `level()`.
-            unsafe {
-                let x = self.x.offset(x + first as isize);
-                let kernel = Columns { r: self.r, x, offsets: &offsets[..len], lanes: &mut lanes };
-                dispatch_unchecked(self.level, kernel);
-            }
-            start += len;
+            });
         }
-        finish_columns(self.r, &mut lanes);
-        for (i, &value) in lanes[0].iter().enumerate() {
-            // SAFETY: the caller's promise.
-            unsafe { self.put(place, i, (first + i) as isize * step, value) };
-        }
-        C
+        // SAFETY: `len` slots were written.
+        unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), len) }
     }
 }
 

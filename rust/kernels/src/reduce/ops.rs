@@ -1,8 +1,9 @@
 //! What is reduced, and how two values become one.
+use crate::simd::{Float, FloatVec, Simd};
 use half::{bf16, f16};
 
 /// A value while it is being reduced.
-pub trait Accum: Copy + PartialOrd + Send + Sync + 'static {
+pub trait Accum: ReduceElem<Acc = Self> + PartialOrd {
     /// The empty sum.
     const ZERO: Self;
     /// The empty product.
@@ -15,17 +16,53 @@ pub trait Accum: Copy + PartialOrd + Send + Sync + 'static {
     fn plus(self, other: Self) -> Self;
     /// The product; integers wrap.
     fn times(self, other: Self) -> Self;
+    /// Whether it is a float.
+    const IS_FLOAT: bool;
     /// Whether it is a NaN.
     fn is_nan(self) -> bool;
+    /// Two times `C` values made `C`, lane by lane, into the first. Floats do it in vectors: left to itself, the compiler
+    /// finds none for the extremes, and wrong ones for rows of lanes.
+    #[inline(always)]
+    fn lanes<S: Simd, R: Reduction, const C: usize>(_: S, r: R, acc: &mut [Self; C], x: &[Self; C]) {
+        for (a, &x) in acc.iter_mut().zip(x) {
+            *a = r.combine(*a, x);
+        }
+    }
+}
+
+/// [`Accum::lanes`] of floats.
+#[inline(always)]
+fn float_lanes<S: Simd, T: Float + Accum, R: Reduction, const C: usize>(
+    simd: S,
+    r: R,
+    acc: &mut [T; C],
+    x: &[T; C],
+) {
+    let lanes = T::Vec::<S>::LANES;
+    let mut i = 0;
+    // SAFETY: whole vectors inside the arrays.
+    unsafe {
+        while i + lanes <= C {
+            let at = acc.as_mut_ptr().add(i);
+            let x = T::Vec::<S>::load(simd, x.as_ptr().add(i));
+            r.combine_vectors(T::Vec::<S>::load(simd, at), x).store(at);
+            i += lanes;
+        }
+    }
+    for (a, &x) in acc[i..].iter_mut().zip(&x[i..]) {
+        *a = r.combine(*a, x);
+    }
 }
 
 macro_rules! accum {
-    ($($ty:ident $zero:literal $one:literal $low:expr, $high:expr, $plus:path, $times:path, |$x:ident| $nan:expr;)+) => { $(
+    ($($ty:ident $zero:literal $one:literal $low:expr, $high:expr, $plus:path, $times:path, |$x:ident| $nan:expr
+        $(, $lanes:ident)?;)+) => { $(
         impl Accum for $ty {
             const ZERO: Self = $zero;
             const ONE: Self = $one;
             const LOWEST: Self = $low;
             const HIGHEST: Self = $high;
+            const IS_FLOAT: bool = (1 as $ty) / (2 as $ty) != (0 as $ty);
             #[inline(always)]
             fn plus(self, other: Self) -> Self {
                 $plus(self, other)
@@ -39,13 +76,19 @@ macro_rules! accum {
                 let $x = self;
                 $nan
             }
+            $(
+                #[inline(always)]
+                fn lanes<S: Simd, R: Reduction, const C: usize>(simd: S, r: R, acc: &mut [Self; C], x: &[Self; C]) {
+                    $lanes(simd, r, acc, x)
+                }
+            )?
         }
     )+ };
 }
 
 accum! {
-    f32 0.0 1.0 f32::NEG_INFINITY, f32::INFINITY, std::ops::Add::add, std::ops::Mul::mul, |x| x.is_nan();
-    f64 0.0 1.0 f64::NEG_INFINITY, f64::INFINITY, std::ops::Add::add, std::ops::Mul::mul, |x| x.is_nan();
+    f32 0.0 1.0 f32::NEG_INFINITY, f32::INFINITY, std::ops::Add::add, std::ops::Mul::mul, |x| x.is_nan(), float_lanes;
+    f64 0.0 1.0 f64::NEG_INFINITY, f64::INFINITY, std::ops::Add::add, std::ops::Mul::mul, |x| x.is_nan(), float_lanes;
     i64 0 1 i64::MIN, i64::MAX, i64::wrapping_add, i64::wrapping_mul, |_x| false;
     i32 0 1 i32::MIN, i32::MAX, i32::wrapping_add, i32::wrapping_mul, |_x| false;
     u8 0 1 u8::MIN, u8::MAX, u8::wrapping_add, u8::wrapping_mul, |_x| false;
@@ -97,10 +140,18 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     fn identity<A: Accum>(self) -> A;
     /// Two values made one.
     fn combine<A: Accum>(self, a: A, b: A) -> A;
+    /// The same in vectors, with the same results.
+    fn combine_vectors<V: FloatVec>(self, a: V, b: V) -> V;
+}
+
+/// `x` if it is a NaN, else `other`.
+#[inline(always)]
+fn nan_or<A: Accum>(x: A, other: A) -> A {
+    if x.is_nan() { x } else { other }
 }
 
 macro_rules! reductions {
-    ($($(#[$doc:meta])* $name:ident $identity:ident |$a:ident, $b:ident| $combine:expr;)+) => { $(
+    ($($(#[$doc:meta])* $name:ident $identity:ident |$a:ident, $b:ident| $combine:expr, $vectors:expr;)+) => { $(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub struct $name;
@@ -113,19 +164,23 @@ macro_rules! reductions {
             fn combine<A: Accum>(self, $a: A, $b: A) -> A {
                 $combine
             }
+            #[inline(always)]
+            fn combine_vectors<V: FloatVec>(self, $a: V, $b: V) -> V {
+                $vectors
+            }
         }
     )+ };
 }
 
 reductions! {
     /// The sum
-    Sum ZERO |a, b| a.plus(b);
+    Sum ZERO |a, b| a.plus(b), a + b;
     /// The product
-    Prod ONE |a, b| a.times(b);
+    Prod ONE |a, b| a.times(b), a * b;
     /// The largest; NaN where there is one
-    Max LOWEST |a, b| if a > b || a.is_nan() { a } else { b };
+    Max LOWEST |a, b| nan_or(b, if b > a { b } else { a }), V::select(b.is_nan(), b, b.max(a));
     /// The smallest; NaN where there is one
-    Min HIGHEST |a, b| if a < b || a.is_nan() { a } else { b };
+    Min HIGHEST |a, b| nan_or(b, if b < a { b } else { a }), V::select(b.is_nan(), b, b.min(a));
 }
 
 /// Which element is meant, where there are several alike: always the first.
