@@ -66,7 +66,7 @@ pub struct Program {
     operands: Vec<Operand>,
     instructions: Vec<Instruction>,
     outputs: Vec<Output>,
-    /// Slots whose storages existed before and are overwritten.
+    /// Slots that are overwritten.
     changed: Vec<u32>,
     effects: Vec<GradEffect>,
     guards: Vec<GradGuard>,
@@ -183,8 +183,10 @@ impl Program {
         }
 
         for &slot in &self.changed {
-            if let Slot::Fixed(storage) = &self.slots[slot as usize] {
-                storage.bump();
+            match &self.slots[slot as usize] {
+                Slot::Fixed(storage) => storage.bump(),
+                Slot::Argument(a) => arguments[*a].storage().bump(),
+                Slot::Fresh(_) | Slot::Temporary(_) => {}
             }
         }
         for effect in &self.effects {

@@ -22,7 +22,6 @@ struct Seen {
     kept: Option<Arc<Storage>>,
     bytes: usize,
     input: Option<usize>,
-    existed_before: bool,
     first: usize,
     last: usize,
     written: bool,
@@ -62,7 +61,6 @@ impl Recorder {
                     kept,
                     bytes: storage.bytes(),
                     input: None,
-                    existed_before,
                     first: step,
                     last: step,
                     written: false,
@@ -245,7 +243,7 @@ impl Recording {
             if seen.kept.is_none() && !is_output && seen.input.is_none() {
                 seen.kept = seen.storage.upgrade();
             }
-            if seen.existed_before && seen.written {
+            if seen.written {
                 changed.push(i as u32);
             }
             slots.push(match (seen.input, seen.kept) {
