@@ -24,9 +24,6 @@ uint8: Final[DType]
 
 @final
 class Compiled:
-    """
-    A function that is recorded once for each kind of arguments and replayed without Python afterwards.
-    """
     def __bool__(self, /) -> bool2: ...
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any: ...
     def __get__(self, object: Any, _class: Any | None = None, /) -> Any:
@@ -40,11 +37,6 @@ class Compiled:
     def __len__(self, /) -> int:
         """
         How many programs are recorded.
-        """
-    @property
-    def __wrapped__(self, /) -> Any:
-        """
-        The function that was compiled.
         """
     def listing(self, /) -> list[str]:
         """
@@ -179,6 +171,10 @@ class Tensor:
     """
     An n-dimensional array that remembers how it was computed.
     """
+    __array_priority__: Final[float]
+    """
+    NumPy's operators leave the work to this class's.
+    """
     @property
     def T(self, /) -> Tensor:
         """
@@ -297,7 +293,7 @@ class Tensor:
     @property
     def data(self, /) -> Tensor:
         """
-        The same memory outside the graph.
+        The same memory outside the graph; writing to it goes unnoticed by backward.
         """
     @data.setter
     def data(self, /, data: Tensor) -> None:
@@ -679,7 +675,7 @@ class Tensor:
         """
     def uniform_(self, /, from_: SupportsFloat | SupportsIndex = 0.0, to: SupportsFloat | SupportsIndex = 1.0) -> Tensor:
         """
-        Overwrites with numbers from `from` to `to`, all as likely.
+        Overwrites with numbers from `from_` to `to`, all as likely.
         """
     def unsqueeze(self, /, dim: SupportsIndex) -> Tensor:
         """
@@ -870,7 +866,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     `input @ weight.T + bias`: `input` is (…, in), `weight` (out, in), `bias` (out,).
     """
 
-def manual_seed(seed: SupportsIndex) -> None:
+def manual_seed(seed: Any) -> None:
     """
     Starts the random numbers anew from `seed`.
     """
