@@ -32,8 +32,17 @@ impl<S: Simd, T: GemmElem> Tile<S, T> {
 /// The widest panel of any level: scratch is asked for before the level counts.
 const MAX_COLUMNS: usize = 32;
 
-/// Bytes of packed `b` that a core works through again and again: some of what its level-two cache holds.
-const B_BLOCK_BYTES: usize = 448 << 10;
+/// Bytes of `b` that a core works through again and again: some of what its level-two cache holds.
+const B_BLOCK_BYTES: usize = 256 << 10;
+
+/// Bytes up to which `b` is read in place where its columns are close: it stays in the level-two cache.
+pub(super) const UNPACKED_B_BYTES: usize = 512 << 10;
+
+/// Bytes up to which `a` is read in place where a dimension is close.
+pub(super) const UNPACKED_A_BYTES: usize = 1 << 20;
+
+/// Tasks a thread: enough that one who comes late finds less to do.
+pub(super) const TASKS_A_THREAD: usize = 4;
 
 /// Columns of `b` packed at a time, to bound the scratch.
 pub(super) const B_COLUMNS: usize = 4096;

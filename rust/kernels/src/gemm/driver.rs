@@ -1,8 +1,8 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
 use super::blocking::K_BLOCK_BYTES;
 use super::blocking::{
-    self, B_COLUMNS, FEW_TILES, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES, Tile, block_columns, even_rows,
-    k_block,
+    self, B_COLUMNS, FEW_TILES, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES, TASKS_A_THREAD, Tile,
+    UNPACKED_A_BYTES, UNPACKED_B_BYTES, block_columns, even_rows, k_block,
 };
 use super::epilogue::Finish;
 use super::pack::{PackPanel, PackRows, row_step};
@@ -186,12 +186,17 @@ struct Packing {
 impl Packing {
     fn new<S: Simd, T: GemmElem>(p: &Product<T>) -> Self {
         let (rows, columns) = (Tile::<S, T>::ROWS, Tile::<S, T>::COLUMNS);
-        let is_wide = p.k * p.n * size_of::<T>() > 48 << 10;
+        let k = k_block::<T>(p.k);
+        // What a block reaches over, gaps included: what stays in the cache by itself need not be packed.
+        let reach = |lines: usize, length: usize, stride: isize| {
+            stride.unsigned_abs().max(length).saturating_mul(lines * size_of::<T>())
+        };
+        let a_reach = if p.a_cs == 1 { reach(p.m, k, p.a_rs) } else { reach(k, p.m, p.a_cs) };
         let a_is_strided = p.a_rs != 1 && p.a_cs != 1;
-        let a_is_long = p.k * p.m * size_of::<T>() > 32 << 10;
+        let b_is_wide = reach(k, p.n, p.b_rs) > UNPACKED_B_BYTES;
         Self {
-            a: a_is_strided || (a_is_long && p.n > 3 * columns),
-            b: p.b_cs != 1 || (is_wide && p.m > 2 * rows),
+            a: a_is_strided || (a_reach > UNPACKED_A_BYTES && p.n > 3 * columns),
+            b: p.b_cs != 1 || (b_is_wide && p.m > 2 * rows),
         }
     }
 }
@@ -320,18 +325,14 @@ impl<T: GemmElem> Block<'_, T> {
         let (rows, panel) = (Tile::<S, T>::ROWS, Tile::<S, T>::COLUMNS);
         let work = self.p.m * self.n * self.k.max(1);
         let shares = may_share && work >= 2 * GRAIN && pool::num_threads() > 1;
-        let wide = block_columns::<T>(self.n, self.k, panel);
         let high = even_rows(self.p.m, rows);
         if !shares {
             if self.pack.b {
                 // SAFETY: promised by the caller.
                 (0..self.n.div_ceil(panel)).for_each(|i| unsafe { self.pack_panel(simd, i) });
             }
-            for column in (0..self.n).step_by(wide) {
-                let n = wide.min(self.n - column);
-                // SAFETY: promised by the caller.
-                unsafe { self.part(simd, high, Part { row: 0, m: self.p.m, column, n }) };
-            }
+            // SAFETY: promised by the caller.
+            unsafe { self.part(simd, high, Part { row: 0, m: self.p.m, column: 0, n: self.n }) };
             return;
         }
         if self.pack.b {
@@ -342,28 +343,24 @@ impl<T: GemmElem> Block<'_, T> {
             });
         }
         // SAFETY: promised by the caller.
-        unsafe { self.share(simd, high, wide) }
+        unsafe { self.share(simd, high) }
     }
 
-    /// Shares the block out: parts wide enough to use a block of `b` well, and high enough to be worth a claim.
-    unsafe fn share<S: Simd>(&self, simd: S, high: usize, wide: usize) {
+    /// Shares the block out, by rows as far as they go: then what is packed of `a` is packed once.
+    unsafe fn share<S: Simd>(&self, simd: S, high: usize) {
         let panel = Tile::<S, T>::COLUMNS;
-        let wanted = 4 * pool::num_threads();
-        let row_tiles = self.p.m.div_ceil(high);
-        // Few rows: narrower parts make up for them.
-        let columns_wanted = wanted.div_ceil(row_tiles);
-        let wide = wide.min(self.n.div_ceil(columns_wanted).next_multiple_of(panel));
-        let across = self.n.div_ceil(wide);
-        let most_down = (self.p.m * wide * self.k.max(1) / (GRAIN / 2)).max(1);
-        let down = wanted.div_ceil(across).min(row_tiles).min(most_down);
-        let tiles_down = row_tiles.div_ceil(down);
-        let down = row_tiles.div_ceil(tiles_down);
-        pool::run(across * down, &|i| {
+        let worth_it = self.p.m.saturating_mul(self.n).saturating_mul(self.k.max(1)) / (GRAIN / 2);
+        let wanted = (TASKS_A_THREAD * pool::num_threads()).min(worth_it).max(1);
+        let tiles = self.p.m.div_ceil(high);
+        let tiles_down = tiles.div_ceil(wanted);
+        let down = tiles.div_ceil(tiles_down);
+        let wide = self.n.div_ceil(wanted.div_ceil(down)).next_multiple_of(panel);
+        pool::run(down * self.n.div_ceil(wide), &|i| {
             // Neighbouring tasks use the same columns of `b`.
-            let (column, row) = (i / down * wide, i % down * tiles_down * high);
-            let m = (tiles_down * high).min(self.p.m - row);
+            let (row, column) = (i % down * tiles_down * high, i / down * wide);
+            let (m, n) = ((tiles_down * high).min(self.p.m - row), wide.min(self.n - column));
             // SAFETY: promised by the caller; parts do not overlap.
-            unsafe { self.part(simd, high, Part { row, m, column, n: wide.min(self.n - column) }) }
+            unsafe { self.part(simd, high, Part { row, m, column, n }) }
         });
     }
 
@@ -389,8 +386,17 @@ impl<T: GemmElem> Block<'_, T> {
             if self.pack.a {
                 self.part_packing(simd, high, part);
             } else {
-                self.strips(simd, high, part, None);
+                self.each_wide(simd, part, |wide| self.strips(simd, high, wide, None));
             }
+        }
+    }
+
+    /// Calls `body` with pieces of the part, as wide as leaves their columns of `b` in the core's cache.
+    #[inline(always)]
+    fn each_wide<S: Simd>(&self, _: S, part: Part, mut body: impl FnMut(Part)) {
+        let wide = block_columns::<T>(part.n, self.k, Tile::<S, T>::COLUMNS);
+        for done in (0..part.n).step_by(wide) {
+            body(Part { column: part.column + done, n: wide.min(part.n - done), ..part });
         }
     }
 
@@ -405,7 +411,7 @@ impl<T: GemmElem> Block<'_, T> {
             // SAFETY: promised by the caller; a group of tiles fits the room.
             unsafe {
                 self.pack_rows(simd, high, some.row, some.m, packed);
-                self.strips(simd, high, some, Some(packed));
+                self.each_wide(simd, some, |wide| self.strips(simd, high, wide, Some(packed)));
             }
         }
     }

@@ -17,6 +17,10 @@ enum Layout {
     Columns,
     /// Row after row, with gaps between rows.
     Padded,
+    /// Row after row, so far apart that the matrix spans more than caches hold.
+    FarRows,
+    /// The same with columns.
+    FarColumns,
     /// Neither dimension close.
     Strided,
     /// Rows from the last to the first.
@@ -35,6 +39,8 @@ impl<T: GemmElem> Matrix<T> {
             Layout::Rows => (0, n as isize, 1, m * n),
             Layout::Columns => (0, 1, m as isize, m * n),
             Layout::Padded => (3, n as isize + 5, 1, 3 + m * (n + 5)),
+            Layout::FarRows => (0, n as isize + 5000, 1, m * (n + 5000)),
+            Layout::FarColumns => (0, 1, m as isize + 5000, n * (m + 5000)),
             Layout::Strided => (1, 3 * n as isize, 3, 1 + 3 * m * n),
             Layout::Reversed => ((m - 1) * n, -(n as isize), 1, m * n),
             Layout::Repeated => (0, 0, 1, n),
@@ -227,6 +233,23 @@ fn all_sizes_in_all_layouts() {
                 let layouts = [Layout::Rows, Layout::Rows, c];
                 Case { layouts, beta: 1.0, ..Case::plain(m, n, k) }.check::<f32>();
                 Case { layouts, beta: 0.5, alpha: -2.0, ..Case::plain(m, n, k) }.check::<f64>();
+            }
+        }
+    });
+}
+
+#[test]
+fn matrices_with_far_lines_are_packed() {
+    everywhere(|| {
+        for (m, n, k) in [(65, 130, 520), (121, 101, 103)] {
+            for (a, b) in [
+                (Layout::FarRows, Layout::FarRows),
+                (Layout::FarColumns, Layout::FarColumns),
+                (Layout::FarRows, Layout::FarColumns),
+            ] {
+                let case = Case { layouts: [a, b, Layout::Rows], ..Case::plain(m, n, k) };
+                case.check::<f32>();
+                case.check::<f64>();
             }
         }
     });
