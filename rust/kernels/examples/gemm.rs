@@ -7,7 +7,7 @@ use retrograd_kernels::simd::{self, FloatVec, Kernel, Simd};
 use std::time::Instant;
 
 /// Independent sums: more than the latency times the pipes of any core.
-const CHAINS: usize = 24;
+const CHAINS: usize = 12;
 const ROUNDS: usize = 4000;
 
 struct Peak<T>(T);

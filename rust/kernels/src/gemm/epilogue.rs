@@ -18,11 +18,15 @@ pub(super) struct Finish<T> {
 }
 
 impl<T: GemmElem> Finish<T> {
-    /// Whether there is nothing to do but to store the sums, or to add them to `c`.
+    /// Whether it can be done on the way from registers to a `c` whose columns are close: that is, where the sums are
+    /// stored, with a bias that is close along columns and an activation, or where they are added to `c`.
     pub fn is_plain(&self) -> bool {
         let one = T::from_f64(1.0);
-        let adds = !self.reads_c || self.beta == one;
-        adds && self.alpha == one && self.bias.get().is_null() && self.activation == Activation::None
+        let has_bias = !self.bias.get().is_null();
+        let is_last = has_bias || self.activation != Activation::None;
+        let adds = self.reads_c && self.beta == one && !is_last;
+        let stores = !self.reads_c && (!has_bias || (self.bias_rs, self.bias_cs) == (0, 1));
+        self.alpha == one && (adds || stores)
     }
 }
 

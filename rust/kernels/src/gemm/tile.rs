@@ -1,7 +1,7 @@
 //! The micro-kernel: a few rows of `a` times a panel of `b`, sums in registers.
-use super::GemmElem;
 use super::blocking::{MAX_ROWS, Tile, VECTORS};
 use super::epilogue::{Finish, FinishTile};
+use super::{Activation, GemmElem};
 use crate::simd::{FloatVec, Kernel, MAX_LANES, Simd};
 
 /// A few rows of `c` over some of its columns, for one block of `k`.
@@ -26,7 +26,7 @@ pub(super) struct Strip<'a, T> {
     pub row: usize,
     pub column: usize,
     pub finish: &'a Finish<T>,
-    /// `finish` has nothing to do, and `c`'s columns are neighbours.
+    /// `finish` is, and `c`'s columns are neighbours.
     pub is_plain: bool,
 }
 
@@ -137,12 +137,7 @@ unsafe fn tile<
         unsafe {
             let mut row = [T::Vec::<S>::zero(simd); V];
             for (v, vector) in row.iter_mut().enumerate() {
-                let b = b.add(v * lanes);
-                *vector = if CUT && v == V - 1 {
-                    T::Vec::<S>::load_first(simd, b, last)
-                } else {
-                    T::Vec::<S>::load(simd, b)
-                };
+                *vector = load::<T::Vec<S>, CUT>(simd, b.add(v * lanes), v == V - 1, last);
             }
             for (r, sums) in sums.iter_mut().enumerate() {
                 let a = T::Vec::<S>::splat(simd, *a.offset(r as isize * a_rs));
@@ -157,11 +152,55 @@ unsafe fn tile<
     // SAFETY: inside the matrices.
     unsafe {
         if strip.is_plain {
+            finish::<S, T, R, V, CUT>(simd, strip, &mut sums, last);
             store::<S, T, R, V, CUT>(simd, strip, sums, last);
         } else {
             spill::<S, T, R, V>(simd, strip, sums, columns);
         }
     }
+}
+
+/// Bias and activation.
+#[inline(always)]
+unsafe fn finish<S: Simd, T: GemmElem, const R: usize, const V: usize, const CUT: bool>(
+    simd: S,
+    strip: &Strip<'_, T>,
+    sums: &mut [[T::Vec<S>; V]; R],
+    last: usize,
+) {
+    let lanes = T::Vec::<S>::LANES;
+    let bias = strip.finish.bias.get();
+    if !bias.is_null() {
+        let bias = bias.wrapping_add(strip.column);
+        for v in 0..V {
+            // SAFETY: as many as there are columns.
+            let bias = unsafe { load::<T::Vec<S>, CUT>(simd, bias.add(v * lanes), v == V - 1, last) };
+            for sums in sums.iter_mut() {
+                sums[v] = sums[v] + bias;
+            }
+        }
+    }
+    if strip.finish.activation == Activation::Relu {
+        let zero = T::Vec::<S>::zero(simd);
+        for sums in sums.iter_mut() {
+            for sum in sums.iter_mut() {
+                // In this order a NaN stays.
+                *sum = zero.max(*sum);
+            }
+        }
+    }
+}
+
+/// A vector, where `CUT` and it is the last only its first `n` elements.
+#[inline(always)]
+unsafe fn load<V: FloatVec, const CUT: bool>(
+    simd: V::Token,
+    ptr: *const V::Elem,
+    is_last: bool,
+    n: usize,
+) -> V {
+    // SAFETY: promised by the caller.
+    unsafe { if CUT && is_last { V::load_first(simd, ptr, n) } else { V::load(simd, ptr) } }
 }
 
 /// Stores the sums, or adds them to `c`.
@@ -180,11 +219,7 @@ unsafe fn store<S: Simd, T: GemmElem, const R: usize, const V: usize, const CUT:
             unsafe {
                 let c = strip.c.offset(r as isize * strip.c_rs).add(v * lanes);
                 if strip.finish.reads_c {
-                    let c = if is_cut {
-                        T::Vec::<S>::load_first(simd, c, last)
-                    } else {
-                        T::Vec::<S>::load(simd, c)
-                    };
+                    let c = load::<T::Vec<S>, CUT>(simd, c, v == V - 1, last);
                     sum = sum + c;
                 }
                 if is_cut { sum.store_first(c, last) } else { sum.store(c) }
