@@ -299,6 +299,34 @@ fn f64_agrees_with_tables_of_many_digits() {
     }
 }
 
+/// Results may not depend on the machine either: a digest of many, written down once.
+#[test]
+fn bits_are_the_same_on_every_machine() {
+    let x32: Vec<f32> = (0..=u32::MAX)
+        .step_by(65_521)
+        .map(f32::from_bits)
+        .chain((-4000..4000).map(|i| i as f32 * 0.0137))
+        .collect();
+    let x64: Vec<f64> = (0..50_000u64)
+        .map(|i| f64::from_bits(i.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        .chain((-4000..4000).map(|i| i as f64 * 0.0137))
+        .collect();
+    for level in available().filter(|&level| level != Level::Portable) {
+        let mut digest = 0xcbf2_9ce4_8422_2325u64;
+        let mut take = |bits: u64| digest = (digest ^ bits).wrapping_mul(0x100_0000_01b3);
+        with_level(level, || {
+            for s in subjects() {
+                (s.f32)(&x32).into_iter().for_each(|y| take(if y.is_nan() { 1 } else { y.to_bits().into() }));
+                (s.f64)(&x64).into_iter().for_each(|y| take(if y.is_nan() { 1 } else { y.to_bits() }));
+            }
+        });
+        assert_eq!(digest, DIGEST, "{level}: {digest:#x}");
+    }
+}
+
+/// Changes with any formula: then see that every level and machine gives the same new one.
+const DIGEST: u64 = 0xbc4a_00fb_c97f_e57b;
+
 /// The fused gradients against the difference quotient of their formulas.
 #[test]
 fn gradients_are_slopes() {
