@@ -9,7 +9,7 @@ pub struct Sin;
 
 impl Sin {
     /// The error bound for `f32`.
-    pub const ULP: f64 = 1.5;
+    pub const ULP: f64 = 2.0;
     /// The error bound for `f64`.
     pub const ULP_F64: f64 = 1.5;
 }
@@ -28,7 +28,7 @@ pub struct Cos;
 
 impl Cos {
     /// The error bound for `f32`.
-    pub const ULP: f64 = 1.5;
+    pub const ULP: f64 = 2.0;
     /// The error bound for `f64`.
     pub const ULP_F64: f64 = 1.5;
 }
