@@ -15,6 +15,13 @@ const GRAIN_BYTES: usize = 128 << 10;
 /// Both tensors must be valid for their shape and strides, `y` must not overlap `x`, and each needs only the
 /// alignment of its element.
 pub unsafe fn copy<T: Copy + Send + Sync>(shape: &[usize], x: In<T>, y: Out<T>) {
+    if matches!(size_of::<T>(), 4 | 8)
+        && let Some(nest) = Nest::sorted(shape, [x.strides, y.strides], 1)
+        && let Some(across) = transpose::dimension(&nest)
+    {
+        // SAFETY: as promised by the caller.
+        return unsafe { transpose::run_unchanged(nest, across, Shared(x.ptr), Shared(y.ptr)) };
+    }
     // SAFETY: as promised by the caller.
     unsafe { convert(shape, x, y, |value| value) }
 }

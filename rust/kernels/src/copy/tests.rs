@@ -58,13 +58,19 @@ const SHAPES: &[&[usize]] = &[
 
 #[test]
 fn copies_between_all_layouts() {
+    copies::<u8>();
+    copies::<u32>();
+    copies::<u64>();
+}
+
+fn copies<T: Copy + Send + Sync + PartialEq + std::fmt::Debug + From<u8>>() {
     for &shape in SHAPES {
         for from in orders(shape.len()) {
             for (gap, flip) in [(1, None), (2, None), (1, shape.len().checked_sub(1))] {
                 let (xs, x0, xn) = layout(shape, &from, gap, flip);
                 let (ys, y0, yn) = layout(shape, &(0..shape.len()).collect::<Vec<_>>(), 1, flip.map(|_| 0));
-                let x: Vec<u32> = (0..xn as u32).map(|i| i * 7 + 3).collect();
-                let mut y = vec![0u32; yn];
+                let x: Vec<T> = (0..xn).map(|i| T::from((i * 7 % 251) as u8)).collect();
+                let mut y = vec![T::from(0); yn];
                 // SAFETY: the layouts were made for these buffers.
                 unsafe {
                     let x = In { ptr: x.as_ptr().offset(x0), strides: &xs };

@@ -3,7 +3,8 @@
 use super::GRAIN_BYTES;
 use crate::nest::Nest;
 use crate::operand::Shared;
-use crate::pool;
+use crate::simd::{self, Kernel, Simd};
+use crate::{pool, transpose as registers};
 
 /// The edge of a register tile.
 const EDGE: usize = 8;
@@ -27,29 +28,90 @@ pub(super) fn dimension(nest: &Nest<2>) -> Option<usize> {
 /// The nest must stay inside both tensors; they must not overlap.
 #[inline(always)]
 pub(super) unsafe fn run<A: Copy, B: Copy>(
-    mut nest: Nest<2>,
+    nest: Nest<2>,
     across: usize,
     from: Shared<*const A>,
     to: Shared<*mut B>,
     f: impl Fn(A) -> B + Copy + Sync,
 ) {
+    // SAFETY: as promised by the caller.
+    strips(nest, across, size_of::<B>(), |Strip { m, n, x, xs, y, ys }| unsafe {
+        strip(m, n, from.get().offset(x), xs, to.get().offset(y), ys, f);
+    });
+}
+
+/// The same for elements of 4 or 8 bytes that stay what they are, in registers.
+///
+/// # Safety
+/// As for [`run`].
+pub(super) unsafe fn run_unchanged<T: Copy>(
+    nest: Nest<2>,
+    across: usize,
+    from: Shared<*const T>,
+    to: Shared<*mut T>,
+) {
+    let level = simd::level();
+    // SAFETY: as promised by the caller; the level is supported.
+    strips(nest, across, size_of::<T>(), |at| unsafe {
+        let (x, y) = (from.get().offset(at.x), to.get().offset(at.y));
+        simd::dispatch_unchecked(level, Unchanged { at, x, y });
+    });
+}
+
+/// Part of a transposition: `m` long where the source is close, `n` where the target is.
+struct Strip {
+    m: usize,
+    n: usize,
+    /// Where it begins in the source, and the source's step along `n`.
+    x: isize,
+    xs: isize,
+    /// Where it begins in the target, and the target's step along `m`.
+    y: isize,
+    ys: isize,
+}
+
+/// Calls `body` with each strip, in parallel where they are many.
+#[inline(always)]
+fn strips(mut nest: Nest<2>, across: usize, size: usize, body: impl Fn(Strip) + Sync) {
     let (n, [xs, _]) = nest.take_inner();
     let (m, [_, ys]) = nest.take(across);
-    let strips = m.div_ceil(STRIP);
-    let grain = (GRAIN_BYTES / size_of::<B>()).div_ceil(n * m.min(STRIP));
-    pool::chunks(nest.count() * strips, grain, |range| {
+    let count = m.div_ceil(STRIP);
+    let grain = (GRAIN_BYTES / size).div_ceil(n * m.min(STRIP));
+    pool::chunks(nest.count() * count, grain, |range| {
         for unit in range {
-            let first = unit % strips * STRIP;
-            nest.each(unit / strips..unit / strips + 1, |[x, y]| {
-                // SAFETY: inside both tensors, as promised by the caller.
-                unsafe {
-                    let x = from.get().offset(x + first as isize);
-                    let y = to.get().offset(y + first as isize * ys);
-                    strip(STRIP.min(m - first), n, x, xs, y, ys, f);
-                }
+            let first = unit % count * STRIP;
+            nest.each(unit / count..unit / count + 1, |[x, y]| {
+                let (x, y) = (x + first as isize, y + first as isize * ys);
+                body(Strip { m: STRIP.min(m - first), n, x, xs, y, ys });
             });
         }
     });
+}
+
+struct Unchanged<T> {
+    at: Strip,
+    x: *const T,
+    y: *mut T,
+}
+
+impl<T: Copy> Kernel for Unchanged<T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Strip { m, n, xs, ys, .. } = self.at;
+        // What register tiles cannot take without writing beyond is left to the plain loop.
+        let whole = n / 4 * 4;
+        // SAFETY: inside both tensors.
+        unsafe {
+            for i in (0..whole).step_by(STRIP) {
+                let (x, y) = (self.x.offset(i as isize * xs), self.y.add(i));
+                registers::panel(simd, STRIP.min(whole - i), m, x, xs, y, ys as usize);
+            }
+            let (x, y) = (self.x.offset(whole as isize * xs), self.y.add(whole));
+            strip(m, n - whole, x, xs, y, ys, |value| value);
+        }
+    }
 }
 
 /// `y[j][i] = f(x[i][j])` for `j < m`, `i < n`; `xs` and `ys` are the strides of the first index.
