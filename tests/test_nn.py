@@ -392,6 +392,7 @@ def test_activations_and_flatten() -> None:
     assert nn.ReLU()(x).tolist() == [[0, 0, 2]]
     np.testing.assert_allclose(nn.Tanh()(x).numpy(), np.tanh(x.numpy()), rtol=1e-6)
     np.testing.assert_allclose(nn.Sigmoid()(x).numpy(), 1 / (1 + np.exp(-x.numpy())), rtol=1e-6)
+    np.testing.assert_allclose(nn.SiLU()(x).numpy(), x.numpy() / (1 + np.exp(-x.numpy())), rtol=1e-6)
     np.testing.assert_allclose(nn.Softmax(-1)(x).sum().item(), 1, rtol=1e-6)
     np.testing.assert_allclose(nn.LogSoftmax(-1)(x).numpy(), reference.log_softmax(x.numpy()), rtol=1e-5)
     assert nn.Flatten()(rg.zeros(2, 3, 4)).shape == (2, 12)

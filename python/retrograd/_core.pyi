@@ -589,6 +589,10 @@ class Tensor:
         """
         Overwrites each element with its logistic function.
         """
+    def silu(self, /) -> Tensor:
+        """
+        Each element times the logistic function of it.
+        """
     def size(self, /, dim: SupportsIndex | None = None) -> Any:
         """
         The extents of all dimensions, or of one.

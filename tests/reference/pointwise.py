@@ -173,6 +173,16 @@ def _sigmoid_backward_vjp(g: Array, output: Array, grad: Array) -> tuple[Array, 
     return unbroadcast(to_output, output.shape), unbroadcast(to_grad, grad.shape)
 
 
+@forward("silu")
+def silu(x: Array) -> Array:
+    return np.where(x == -np.inf, 0, x) * sigmoid(x)  # The limit, where torch has NaN.
+
+
+@backward("silu")
+def _silu_vjp(g: Array, x: Array) -> tuple[Array]:
+    return (g * sigmoid(x) * (1 + x * sigmoid(-x)),)
+
+
 @forward("relu")
 def relu(x: Array) -> Array:
     return np.maximum(x, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retrograd._core import Parameter
 from retrograd.nn import functional, init
-from retrograd.nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from retrograd.nn.activation import LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from retrograd.nn.container import ModuleList, Sequential
 from retrograd.nn.dropout import Dropout
 from retrograd.nn.flatten import Flatten
@@ -25,6 +25,7 @@ __all__ = [
     "Parameter",
     "ReLU",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
     "Tanh",

@@ -1,4 +1,4 @@
-"""Activations: ReLU, Tanh, Sigmoid, Softmax, LogSoftmax."""
+"""Activations: ReLU, Tanh, Sigmoid, SiLU, Softmax, LogSoftmax."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from retrograd.nn import functional as F
 from retrograd.nn._checks import unsupported
 from retrograd.nn.module import Module
 
-__all__ = ["LogSoftmax", "ReLU", "Sigmoid", "Softmax", "Tanh"]
+__all__ = ["LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Tanh"]
 
 
 class ReLU(Module):
@@ -40,6 +40,23 @@ class Sigmoid(Module):
     def forward(self, input: Tensor) -> Tensor:
         """Applies it to `input`."""
         return F.sigmoid(input)
+
+
+class SiLU(Module):
+    """x * sigmoid(x), element by element. Any shape. Elfwing et al., "Sigmoid-weighted linear units", 2018.
+
+    Raises:
+        NotImplementedError: for `inplace=True`.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        if inplace:
+            unsupported("SiLU", "inplace", inplace, "leave it out, the numbers are the same")
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Applies it to `input`."""
+        return input.silu()
 
 
 class _AlongDim(Module):

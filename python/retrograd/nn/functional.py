@@ -17,6 +17,7 @@ __all__ = [
     "mse_loss",
     "relu",
     "sigmoid",
+    "silu",
     "softmax",
     "tanh",
 ]
@@ -41,6 +42,18 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(0, x), element by element; `inplace` writes it over `input`."""
     check_tensor("relu", "input", input)
     return input.relu_() if inplace else input.relu()
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """The SiLU, x * sigmoid(x), element by element. Elfwing et al., "Sigmoid-weighted linear units", 2018.
+
+    Raises:
+        NotImplementedError: for `inplace=True`.
+    """
+    check_tensor("silu", "input", input)
+    if inplace:
+        unsupported("silu", "inplace", inplace, "leave it out, the numbers are the same")
+    return input.silu()
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

@@ -312,7 +312,7 @@ ops! {
     pointwise::Maximum, pointwise::Minimum,
     pointwise::Neg, pointwise::Abs, pointwise::Exp, pointwise::Log, pointwise::Sqrt,
     pointwise::Tanh, pointwise::TanhBackward, pointwise::Sigmoid, pointwise::SigmoidBackward,
-    pointwise::Relu, pointwise::ReluBackward,
+    pointwise::Relu, pointwise::ReluBackward, pointwise::Silu,
     compare::Compare, select::Where,
     matmul::Matmul, matmul::Linear,
     reduce::Sum, reduce::Max, reduce::ArgMax,

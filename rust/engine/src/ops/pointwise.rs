@@ -267,6 +267,15 @@ pointwise! {
         Ok(())
     };
 
+    /// `input * sigmoid(input)`. Elfwing, Uchibe & Doya (2018).
+    Silu(input) = "silu", Float, saves &[(0, X(0)), (0, Y(0))], samples UNARY, float(formula::Silu),
+    vjp |b| {
+        // With s for sigmoid(x): (x s)' = s + x s (1 - s).
+        let (s, y) = (b.op(Sigmoid {}, [&b.x(0)?])?, b.y(0)?);
+        let slope = b.op(Add {}, [&s, &b.op(Sub {}, [&y, &b.op(Mul {}, [&y, &s])?])?])?;
+        b.add(0, b.op(Mul {}, [&b.g()?, &slope])?)
+    };
+
     /// `max(input, 0)`; its derivative at zero is zero.
     Relu(input) = "relu", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Relu),
     vjp |b| b.add(0, b.op(ReluBackward {}, [&b.y(0)?, &b.g()?])?);

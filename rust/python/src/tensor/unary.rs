@@ -1,6 +1,6 @@
 //! Functions of each element.
 use pyo3::prelude::*;
-use retrograd_engine::ops::pointwise::{Abs, Exp, Log, Mul, Neg, Relu, Sigmoid, Sqrt, Tanh};
+use retrograd_engine::ops::pointwise::{Abs, Exp, Log, Mul, Neg, Relu, Sigmoid, Silu, Sqrt, Tanh};
 
 use super::{PyTensor, run};
 use crate::errors::engine;
@@ -35,6 +35,8 @@ unary! {
     tanh, Tanh;
     /// The logistic function of each element.
     sigmoid, Sigmoid;
+    /// Each element times the logistic function of it.
+    silu, Silu;
 }
 
 #[pymethods]
