@@ -175,7 +175,7 @@ def _sigmoid_backward_vjp(g: Array, output: Array, grad: Array) -> tuple[Array, 
 
 @forward("silu")
 def silu(x: Array) -> Array:
-    return np.where(x == -np.inf, 0, x) * sigmoid(x)  # The limit, where torch has NaN.
+    return np.asarray(np.where(x == -np.inf, 0, x) * sigmoid(x))  # The limit, where torch has NaN.
 
 
 @backward("silu")
