@@ -57,6 +57,8 @@ pub trait Float: Copy + Debug + Default + PartialOrd + Scalar + Send + Sync + 's
     const BIAS: u32;
     /// Whether this is `f64`: picks the longer polynomial where a formula has two.
     const IS_F64: bool;
+    /// 0, 1, 2, ...: the numbers of lanes.
+    const NUMBERS: &'static [Self; MAX_LANES];
     /// Rounded from `f64`.
     fn from_f64(value: f64) -> Self;
     /// Widened.
@@ -68,6 +70,8 @@ impl Float for f32 {
     const MANTISSA_BITS: u32 = 23;
     const BIAS: u32 = 127;
     const IS_F64: bool = false;
+    const NUMBERS: &'static [Self; MAX_LANES] =
+        &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
     #[inline(always)]
     fn from_f64(value: f64) -> Self {
         value as f32
@@ -83,6 +87,8 @@ impl Float for f64 {
     const MANTISSA_BITS: u32 = 52;
     const BIAS: u32 = 1023;
     const IS_F64: bool = true;
+    const NUMBERS: &'static [Self; MAX_LANES] =
+        &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
     #[inline(always)]
     fn from_f64(value: f64) -> Self {
         value
@@ -139,6 +145,12 @@ pub trait FloatVec:
     #[inline(always)]
     fn zero(token: Self::Token) -> Self {
         Self::splat(token, Self::Elem::default())
+    }
+    /// In each lane its number.
+    #[inline(always)]
+    fn numbers(token: Self::Token) -> Self {
+        // SAFETY: there are as many numbers as the widest vector has lanes.
+        unsafe { Self::load(token, Self::Elem::NUMBERS.as_ptr()) }
     }
     /// Reads `LANES` elements.
     ///

@@ -1,6 +1,6 @@
 //! The cross entropy of logits with class indices, and its gradient.
 use super::grain;
-use super::row::{BLOCK, LANES, RowIn, RowOut, parts, statistics};
+use super::row::{BLOCK, LANES, RowIn, RowOut, V, parts, room, statistics};
 use crate::formula::{exp, log};
 use crate::operand::Shared;
 use crate::pool;
@@ -129,9 +129,8 @@ impl<T: FloatElem> Kernel for Forward<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        type V<T, S> = <<T as FloatElem>::Compute as Float>::Vec<S>;
         let Self { logits, loss, lse, bad } = self;
-        let mut stage = [T::Compute::default(); BLOCK];
+        let mut stage = room::<T>();
         let mut r = logits.rows.start;
         // SAFETY: the rows lie inside the operands.
         unsafe {
@@ -141,7 +140,9 @@ impl<T: FloatElem> Kernel for Forward<'_, T> {
                 let mut best = [T::Compute::default(); LANES];
                 let mut sums = [T::Compute::from_f64(1.0); LANES];
                 for i in 0..count {
-                    (best[i], sums[i]) = statistics(simd, logits.row(r + i).0, &mut stage);
+                    let (row, _) = logits.row(r + i);
+                    let short = row.fetch_short(simd, &mut stage);
+                    (best[i], sums[i]) = statistics(simd, row, short, &mut stage);
                 }
                 for k in 0..parts::<V<T, S>>() {
                     let at = sums.as_mut_ptr().add(k * V::<T, S>::LANES);
@@ -181,10 +182,8 @@ impl<T: FloatElem> Kernel for Backward<T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        type V<T, S> = <<T as FloatElem>::Compute as Float>::Vec<S>;
         let logits = &self.logits;
-        let mut stage = [T::Compute::default(); BLOCK];
-        let mut out = [T::Compute::default(); BLOCK];
+        let mut stage = room::<T>();
         // SAFETY: the rows lie inside the operands.
         unsafe {
             for r in logits.rows.clone() {
@@ -197,35 +196,26 @@ impl<T: FloatElem> Kernel for Backward<T> {
                 let g = (*self.grad.offset(r as isize * self.grad_stride)).widen() * self.scale;
                 let g = V::<T, S>::splat(simd, g);
                 let lse = V::<T, S>::splat(simd, *self.lse.add(r));
+                let (zero, one) = (g.lit(0.0), g.lit(1.0));
+                // Beyond every row where there is none.
+                let hit = if logits.valid(target) { target as usize } else { usize::MAX };
                 let mut start = 0;
                 while start < row.n {
                     let len = BLOCK.min(row.n - start);
-                    if ignored {
-                        out[..len].fill(T::Compute::default());
-                    } else {
-                        let x = row.fetch(simd, start, len, T::Compute::default(), &mut stage);
-                        let mut i = 0;
-                        while i < len {
-                            for k in 0..parts::<V<T, S>>() {
-                                let at = i + k * V::<T, S>::LANES;
-                                exp(V::<T, S>::load(simd, x.add(at)) - lse).store(out.as_mut_ptr().add(at));
-                            }
-                            i += LANES;
+                    let block = row.fetch(simd, start, len, &mut stage);
+                    let mut i = 0;
+                    while i < len {
+                        let mut p = exp(block.load(i, lse) - lse);
+                        let lane = hit.wrapping_sub(start + i);
+                        if lane < V::<T, S>::LANES {
+                            let there = V::<T, S>::numbers(simd).equals(g.lit(lane as f64));
+                            p = p - V::<T, S>::select(there, one, zero);
                         }
-                        if logits.valid(target) && (start..start + len).contains(&(target as usize)) {
-                            let at = &mut out[target as usize - start];
-                            *at = *at - T::Compute::from_f64(1.0);
-                        }
-                        let mut i = 0;
-                        while i < len {
-                            for k in 0..parts::<V<T, S>>() {
-                                let at = out.as_mut_ptr().add(i + k * V::<T, S>::LANES);
-                                (V::<T, S>::load(simd, at) * g).store(at);
-                            }
-                            i += LANES;
-                        }
+                        // A product would make NaN of infinite logits in rows that do not count.
+                        let value = if ignored { zero } else { p * g };
+                        to.put(simd, start + i, row.n, value);
+                        i += V::<T, S>::LANES;
                     }
-                    to.put(simd, start, len, &out);
                     start += len;
                 }
             }

@@ -10,8 +10,8 @@ mod tests;
 use crate::formula::{exp, log};
 use crate::operand::Shared;
 use crate::pool;
-use crate::simd::{Float, FloatElem, FloatVec, Kernel, Simd, dispatch_unchecked, level};
-use row::{BLOCK, LANES, RowIn, RowOut, parts, statistics};
+use crate::simd::{FloatElem, FloatVec, Kernel, Simd, dispatch_unchecked, level};
+use row::{BLOCK, LANES, RowIn, RowOut, V, room, statistics};
 use std::ops::Range;
 
 pub use cross_entropy::{BadTarget, cross_entropy, cross_entropy_backward};
@@ -84,10 +84,8 @@ impl<T: FloatElem, const LOG: bool> Kernel for Normalise<T, LOG> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        type V<T, S> = <<T as FloatElem>::Compute as Float>::Vec<S>;
         let n = self.columns;
-        let mut stage = [T::Compute::default(); BLOCK];
-        let mut out = [T::Compute::default(); BLOCK];
+        let mut stage = room::<T>();
         // SAFETY: the caller's promise: rows and columns lie inside the operands.
         unsafe {
             for r in self.rows {
@@ -95,25 +93,25 @@ impl<T: FloatElem, const LOG: bool> Kernel for Normalise<T, LOG> {
                     RowIn { x: self.x.offset(r as isize * self.x_strides[0]), step: self.x_strides[1], n };
                 let target =
                     RowOut { y: self.y.offset(r as isize * self.y_strides[0]), step: self.y_strides[1] };
-                let (best, sum) = statistics(simd, row, &mut stage);
+                let short = row.fetch_short(simd, &mut stage);
+                let (best, sum) = statistics(simd, row, short, &mut stage);
                 let shift = V::<T, S>::splat(simd, best);
                 let sum = V::<T, S>::splat(simd, sum);
                 let log_sum = if LOG { log(sum) } else { sum };
                 let mut start = 0;
                 while start < n {
                     let len = BLOCK.min(n - start);
-                    let x = row.fetch(simd, start, len, best, &mut stage);
+                    let block = match short {
+                        Some(block) => block,
+                        None => row.fetch(simd, start, len, &mut stage),
+                    };
                     let mut i = 0;
                     while i < len {
-                        for k in 0..parts::<V<T, S>>() {
-                            let at = i + k * V::<T, S>::LANES;
-                            let x = V::<T, S>::load(simd, x.add(at)) - shift;
-                            let y = if LOG { x - log_sum } else { exp(x) / sum };
-                            y.store(out.as_mut_ptr().add(at));
-                        }
-                        i += LANES;
+                        let x = block.load(i, shift) - shift;
+                        let y = if LOG { x - log_sum } else { exp(x) / sum };
+                        target.put(simd, start + i, n, y);
+                        i += V::<T, S>::LANES;
                     }
-                    target.put(simd, start, len, &out);
                     start += len;
                 }
             }

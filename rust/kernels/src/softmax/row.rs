@@ -1,14 +1,53 @@
 //! What the kernels do with one row: brought to the computing type block by block, summed in fixed lanes.
 use crate::formula::exp;
-use crate::simd::{Float, FloatElem, FloatVec, Simd};
+use crate::simd::{Float, FloatElem, FloatVec, MAX_LANES, Simd};
+use std::mem::MaybeUninit;
 
 /// Elements staged at once.
 pub(super) const BLOCK: usize = 512;
 /// Element `i` of a row is summed in lane `i % LANES`; lanes are combined in halves.
 pub(super) const LANES: usize = 16;
 
-/// One staged block.
-pub(super) type Stage<T> = [<T as FloatElem>::Compute; BLOCK];
+/// Room for one staged block.
+pub(super) type Stage<T> = [MaybeUninit<<T as FloatElem>::Compute>; BLOCK];
+
+/// The vector a row is computed in.
+pub(super) type V<T, S> = <<T as FloatElem>::Compute as Float>::Vec<S>;
+
+/// Empty room.
+#[inline(always)]
+pub(super) fn room<T: FloatElem>() -> Stage<T> {
+    [MaybeUninit::uninit(); BLOCK]
+}
+
+/// Elements of a row, brought to the computing type.
+#[derive(Clone, Copy)]
+pub(super) struct Block<C> {
+    x: *const C,
+    pub len: usize,
+}
+
+impl<C: Float> Block<C> {
+    /// The vector from element `at` on; `pad` beyond the end.
+    ///
+    /// # Safety
+    /// The block is readable.
+    #[inline(always)]
+    pub unsafe fn load<V: FloatVec<Elem = C>>(self, at: usize, pad: V) -> V {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if at + V::LANES <= self.len {
+                return V::load(pad.token(), self.x.add(at));
+            }
+            if at >= self.len {
+                return pad;
+            }
+            let rest = self.len - at;
+            let inside = V::numbers(pad.token()).lt(pad.lit(rest as f64));
+            V::select(inside, V::load_first(pad.token(), self.x.add(at), rest), pad)
+        }
+    }
+}
 
 /// A row to read: its first element and its step.
 #[derive(Clone, Copy)]
@@ -19,8 +58,8 @@ pub(super) struct RowIn<T> {
 }
 
 impl<T: FloatElem> RowIn<T> {
-    /// The elements `start..start + len` (at most a block) as the computing type, filled up with `pad` to whole
-    /// [`LANES`]: where they lie, if they can be used there, else in `stage`.
+    /// The elements `start..start + len` (at most a block) as the computing type: where they lie, if they can be used
+    /// there, else in `stage`.
     ///
     /// # Safety
     /// The row is readable.
@@ -30,36 +69,44 @@ impl<T: FloatElem> RowIn<T> {
         simd: S,
         start: usize,
         len: usize,
-        pad: T::Compute,
         stage: &mut Stage<T>,
-    ) -> *const T::Compute {
+    ) -> Block<T::Compute> {
         // SAFETY: the caller's promise; the stage holds a block.
         unsafe {
             if self.step == 1 {
                 let x = self.x.add(start);
-                if T::IS_COMPUTE && len.is_multiple_of(LANES) {
-                    return x.cast();
+                if T::IS_COMPUTE {
+                    return Block { x: x.cast(), len };
                 }
-                let lanes = <T::Compute as Float>::Vec::<S>::LANES;
+                let staged = stage.as_mut_ptr().cast::<T::Compute>();
                 let mut i = 0;
-                while i + lanes <= len {
-                    T::load(simd, x.add(i)).store(stage.as_mut_ptr().add(i));
-                    i += lanes;
+                while i + V::<T, S>::LANES <= len {
+                    T::load(simd, x.add(i)).store(staged.add(i));
+                    i += V::<T, S>::LANES;
                 }
                 if i < len {
-                    T::load_first(simd, x.add(i), len - i).store_first(stage.as_mut_ptr().add(i), len - i);
+                    T::load_first(simd, x.add(i), len - i).store_first(staged.add(i), len - i);
                 }
             } else {
                 for (i, slot) in stage[..len].iter_mut().enumerate() {
-                    *slot = (*self.x.offset((start + i) as isize * self.step)).widen();
+                    slot.write((*self.x.offset((start + i) as isize * self.step)).widen());
                 }
             }
-            let whole = len.next_multiple_of(LANES);
-            for slot in &mut stage[len..whole] {
-                *slot = pad;
-            }
         }
-        stage.as_ptr()
+        Block { x: stage.as_ptr().cast(), len }
+    }
+
+    /// The whole row, if it is no more than a block.
+    ///
+    /// # Safety
+    /// The row is readable.
+    #[inline(always)]
+    pub unsafe fn fetch_short<S: Simd>(self, simd: S, stage: &mut Stage<T>) -> Option<Block<T::Compute>> {
+        if self.n > BLOCK {
+            return None;
+        }
+        // SAFETY: the caller's promise.
+        Some(unsafe { self.fetch(simd, 0, self.n, stage) })
     }
 
     /// One element.
@@ -81,34 +128,28 @@ pub(super) struct RowOut<T> {
 }
 
 impl<T: FloatElem> RowOut<T> {
-    /// Writes the staged elements `start..start + len`.
+    /// Writes a vector from element `at` of `n` on, as far as the row goes.
     ///
     /// # Safety
     /// The row is writable.
     #[inline(always)]
-    pub unsafe fn put<S: Simd>(self, simd: S, start: usize, len: usize, stage: &Stage<T>) {
-        // SAFETY: the caller's promise; the stage holds a block.
+    pub unsafe fn put<S: Simd>(self, simd: S, at: usize, n: usize, value: V<T, S>) {
+        if at >= n {
+            return;
+        }
+        let count = V::<T, S>::LANES.min(n - at);
+        // SAFETY: the caller's promise; the array holds the widest vector.
         unsafe {
-            if self.step == 1 {
-                let y = self.y.add(start);
-                let lanes = <T::Compute as Float>::Vec::<S>::LANES;
-                let mut i = 0;
-                while i + lanes <= len {
-                    T::store(simd, FloatVec::load(simd, stage.as_ptr().add(i)), y.add(i));
-                    i += lanes;
+            if self.step != 1 {
+                let mut lanes = [T::Compute::default(); MAX_LANES];
+                value.store(lanes.as_mut_ptr());
+                for (i, &lane) in lanes[..count].iter().enumerate() {
+                    *self.y.offset((at + i) as isize * self.step) = T::narrow(lane);
                 }
-                if i < len {
-                    T::store_first(
-                        simd,
-                        FloatVec::load_first(simd, stage.as_ptr().add(i), len - i),
-                        y.add(i),
-                        len - i,
-                    );
-                }
+            } else if count == V::<T, S>::LANES {
+                T::store(simd, value, self.y.add(at));
             } else {
-                for (i, &value) in stage[..len].iter().enumerate() {
-                    *self.y.offset((start + i) as isize * self.step) = T::narrow(value);
-                }
+                T::store_first(simd, value, self.y.add(at), count);
             }
         }
     }
@@ -141,7 +182,8 @@ pub(super) fn fold<V: FloatVec>(parts: [V; PARTS], f: impl Fn(V::Elem, V::Elem) 
     lanes[0]
 }
 
-/// The largest element of a row, NaN left aside; and the sum of `e^(x - largest)`, which NaN turns into NaN.
+/// The largest element of a row, NaN left aside; and the sum of `e^(x - largest)`, which NaN turns into NaN. A row of no
+/// more than a block may have been fetched already.
 ///
 /// # Safety
 /// The row is readable.
@@ -149,22 +191,25 @@ pub(super) fn fold<V: FloatVec>(parts: [V; PARTS], f: impl Fn(V::Elem, V::Elem) 
 pub(super) unsafe fn statistics<S: Simd, T: FloatElem>(
     simd: S,
     row: RowIn<T>,
+    fetched: Option<Block<T::Compute>>,
     stage: &mut Stage<T>,
 ) -> (T::Compute, T::Compute) {
-    type V<T, S> = <<T as FloatElem>::Compute as Float>::Vec<S>;
-    let least = T::Compute::from_f64(f64::NEG_INFINITY);
-    let mut best = [V::<T, S>::splat(simd, least); PARTS];
+    let least = V::<T, S>::splat(simd, T::Compute::from_f64(f64::NEG_INFINITY));
+    let mut best = [least; PARTS];
     let mut sums = [V::<T, S>::zero(simd); PARTS];
-    // SAFETY: the caller's promise; blocks are filled up to whole lanes.
+    // SAFETY: the caller's promise.
     unsafe {
         let mut start = 0;
         while start < row.n {
             let len = BLOCK.min(row.n - start);
-            let x = row.fetch(simd, start, len, least, stage);
+            let block = match fetched {
+                Some(block) => block,
+                None => row.fetch(simd, start, len, stage),
+            };
             let mut i = 0;
             while i < len {
                 for (k, best) in best.iter_mut().enumerate().take(parts::<V<T, S>>()) {
-                    *best = V::<T, S>::load(simd, x.add(i + k * V::<T, S>::LANES)).max(*best);
+                    *best = block.load(i + k * V::<T, S>::LANES, least).max(*best);
                 }
                 i += LANES;
             }
@@ -175,11 +220,14 @@ pub(super) unsafe fn statistics<S: Simd, T: FloatElem>(
         let mut start = 0;
         while start < row.n {
             let len = BLOCK.min(row.n - start);
-            let x = row.fetch(simd, start, len, least, stage);
+            let block = match fetched {
+                Some(block) => block,
+                None => row.fetch(simd, start, len, stage),
+            };
             let mut i = 0;
             while i < len {
                 for (k, sum) in sums.iter_mut().enumerate().take(parts::<V<T, S>>()) {
-                    *sum = *sum + exp(V::<T, S>::load(simd, x.add(i + k * V::<T, S>::LANES)) - shift);
+                    *sum = *sum + exp(block.load(i + k * V::<T, S>::LANES, least) - shift);
                 }
                 i += LANES;
             }

@@ -1,7 +1,7 @@
 //! Against plain formulas in `f64`, at every level and on several threads, in many layouts.
 use super::*;
 use crate::pool::set_num_threads;
-use crate::simd::{Level, available, with_level};
+use crate::simd::{Float, Level, available, with_level};
 use half::bf16;
 
 const SIZES: [(usize, usize); 10] =

@@ -1,0 +1,60 @@
+//! How long softmax, cross entropy and random draws take an element.
+use retrograd_kernels::operand::{In, Out};
+use retrograd_kernels::philox::{dropout, normal, uniform};
+use retrograd_kernels::softmax::{cross_entropy, cross_entropy_backward, softmax};
+use std::time::Instant;
+
+fn seconds(mut call: impl FnMut()) -> f64 {
+    let mut repeats = 1u32;
+    let mut best = f64::INFINITY;
+    for _ in 0..150 {
+        let start = Instant::now();
+        (0..repeats).for_each(|_| call());
+        let each = start.elapsed().as_secs_f64() / repeats as f64;
+        best = best.min(each);
+        repeats = ((0.001 / each.max(1e-9)) as u32).max(1);
+    }
+    best
+}
+
+fn report(name: &str, n: usize, t: f64) {
+    println!("{name}: {:.1} ns, {:.2} ns an element", t * 1e9, t * 1e9 / n as f64);
+}
+
+fn main() {
+    for (rows, columns) in [(1, 4), (128, 10), (64, 1000), (8, 50_000)] {
+        let n = rows * columns;
+        let x: Vec<f32> = (0..n).map(|i| (i % 100) as f32 * 0.1).collect();
+        let target = vec![1i64; rows];
+        let (mut y, mut loss, mut lse) = (vec![0f32; n], vec![0f32; rows], vec![0f32; rows]);
+        let (s, x, t) = ([columns as isize, 1], x.as_ptr(), target.as_ptr());
+        let g = 1f32;
+        // SAFETY: the buffers have the sizes said.
+        unsafe {
+            report(
+                &format!("softmax {rows}x{columns}"),
+                n,
+                seconds(|| softmax(rows, columns, x, s, y.as_mut_ptr(), s)),
+            );
+            let time = seconds(|| {
+                let _ = cross_entropy(rows, columns, x, s, t, 1, -100, loss.as_mut_ptr(), lse.as_mut_ptr());
+            });
+            report(&format!("cross entropy {rows}x{columns}"), n, time);
+            let (lse, out) = (lse.as_ptr(), y.as_mut_ptr());
+            let time =
+                seconds(|| cross_entropy_backward(rows, columns, x, s, t, 1, -100, lse, &g, 0, 1.0, out, s));
+            report(&format!("its backward {rows}x{columns}"), n, time);
+        }
+    }
+    for n in [64, 1 << 16, 1 << 20] {
+        let mut y = vec![0f32; n];
+        // SAFETY: n elements.
+        unsafe {
+            report(&format!("uniform {n}"), n, seconds(|| uniform(1, 2, 0.0, 1.0, n, y.as_mut_ptr())));
+            report(&format!("normal {n}"), n, seconds(|| normal(1, 2, 0.0, 1.0, n, y.as_mut_ptr())));
+            let x = In { ptr: y.as_ptr(), strides: &[1] };
+            let out = Out { ptr: y.as_mut_ptr(), strides: &[1] };
+            report(&format!("dropout {n}"), n, seconds(|| dropout(1, 2, 0.5, &[n], x, out)));
+        }
+    }
+}
