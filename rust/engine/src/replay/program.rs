@@ -54,10 +54,21 @@ pub(super) struct GradEffect {
     pub(super) grad: Option<Tensor>,
 }
 
-/// A leaf's `.grad` as the program must find it: by its storage.
+/// A leaf's `.grad` as the program must find it.
 pub(super) struct GradGuard {
     pub(super) leaf: Tensor,
-    pub(super) expected: Option<u64>,
+    /// Whether there was one: the function may have asked.
+    pub(super) present: bool,
+    /// Its storage, where the program works on it.
+    pub(super) storage: Option<u64>,
+}
+
+impl GradGuard {
+    fn holds(&self) -> bool {
+        let grad = self.leaf.peek_grad();
+        let same = |id| grad.as_ref().is_some_and(|g| g.storage().id() == id);
+        grad.is_some() == self.present && self.storage.is_none_or(same)
+    }
 }
 
 /// A linear program of kernel calls.
@@ -108,8 +119,7 @@ impl Program {
 
     /// Whether the program still does what the function would: nothing it was recorded under has changed.
     pub fn is_valid(&self) -> bool {
-        self.epoch == super::epoch()
-            && self.guards.iter().all(|g| g.leaf.peek_grad().map(|t| t.storage().id()) == g.expected)
+        self.epoch == super::epoch() && self.guards.iter().all(GradGuard::holds)
     }
 
     /// Whether nothing but a changed structure keeps the program from being valid: it will never be again.

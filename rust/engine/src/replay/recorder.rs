@@ -212,12 +212,16 @@ impl Recording {
             bail!(Graph, "compile: the recording was lost");
         };
 
+        // Which gradients were operands is asked before the present ones are given slots below.
+        let uses = std::mem::take(&mut r.grads);
+        let guards = uses.iter().filter_map(|grad| {
+            let found = grad.guard?;
+            let storage = found.filter(|id| r.by_id.contains_key(id));
+            Some(GradGuard { leaf: grad.leaf.clone(), present: found.is_some(), storage })
+        });
+        let guards: Vec<GradGuard> = guards.collect();
         let mut effects = Vec::new();
-        let mut guards = Vec::new();
-        for grad in std::mem::take(&mut r.grads) {
-            if let Some(expected) = grad.guard {
-                guards.push(GradGuard { leaf: grad.leaf.clone(), expected });
-            }
+        for grad in uses {
             if grad.written {
                 let value = grad.leaf.peek_grad();
                 if let Some(g) = &value {
