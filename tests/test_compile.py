@@ -317,3 +317,13 @@ def test_recordings_do_not_nest_silently() -> None:
         assert "record" in str(error) or "compile" in str(error)
     else:
         assert values == [2 * i + 1 for i in range(4)]
+
+
+@pytest.mark.parametrize("set_to_none", [True, False])
+def test_a_step_is_recorded_at_most_twice(set_to_none: bool) -> None:
+    """The first call finds no gradients where later ones do; after that nothing is new."""
+    trainer = Trainer(OPTIMIZERS["adam"], set_to_none=set_to_none)
+    step = rg.compile(trainer.step)
+    for i in range(10):
+        step(rg.tensor(X[i]), rg.tensor(Y[i]))
+    assert len(step) <= 2

@@ -12,10 +12,10 @@ __all__ = ["forget"]
 def forget(params: Iterable[Tensor], set_to_none: bool) -> None:
     """Drops the gradient of every parameter, or fills it with zeros, cut from its history."""
     for param in params:
-        grad = param.grad
-        if grad is None:
-            continue
         if set_to_none:
+            # Without looking first: a recording would have to assume what was seen.
             param.grad = None
-        else:
+            continue
+        grad = param.grad
+        if grad is not None:
             param.grad = grad.detach().zero_()

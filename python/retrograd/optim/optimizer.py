@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
+
 from retrograd import _core
 from retrograd._core import Tensor
 from retrograd._grads import forget
@@ -169,10 +171,10 @@ class Optimizer:
         """The state of `param`, with a step count and zeros for the named buffers where they are missing."""
         state = self.state.get(param)
         if state is None:
-            state = self.state[param] = {"step": _core.zeros((), dtype=_core.float32)}
+            state = self.state[param] = {"step": _zeros((), "float32")}
         for name in buffers:
             if name not in state:
-                state[name] = _core.zeros_like(param.detach())
+                state[name] = _zeros(tuple(param.shape), param.dtype.name)
         return state
 
     def __repr__(self) -> str:
@@ -181,3 +183,10 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join([*lines, ")"])
+
+
+def _zeros(shape: tuple[int, ...], dtype: str) -> Tensor:
+    """Zeros that no recording sees being made: a replay must find them as they are, not make them anew."""
+    if dtype not in ("float32", "float64"):
+        raise NotImplementedError(f"an optimizer's state in {dtype} is not supported yet: keep parameters in float32")
+    return _core.from_numpy(np.zeros(shape, dtype))
