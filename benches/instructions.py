@@ -3,7 +3,8 @@
 `python -m benches.instructions` (`make instructions`) counts under valgrind's callgrind and compares with
 `instructions.json`: a case that takes over 5% more fails. `--update` writes the counts instead.
 
-A count is of one repetition: the difference of two runs of different lengths, so what comes before does not matter.
+All cases run in one process. Callgrind writes down what was counted so far whenever a certain function of the C library
+is called, which the process does before and after the repetitions of each case.
 Counts depend on the Python, the C library and the instruction set (valgrind has no AVX-512), so each such combination
 has its own entry, and where there is none, there is nothing to compare.
 """
@@ -18,8 +19,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benches import bench_overheads, bench_workloads, peers
@@ -28,7 +29,9 @@ from benches.case import Case
 __all__ = ["count", "main"]
 
 MARGIN = 1.05
-SHORT, LONG = 100, 10_100
+WARM_UP, REPETITIONS = 50, 1000
+# A function that nothing else calls: Python's os.getppid() is one call of it.
+MARK = "getppid"
 STORED = Path(__file__).with_name("instructions.json")
 
 
@@ -55,21 +58,34 @@ def platform_key() -> str:
     return f"{python} {libc} {platform.machine()} {level}"
 
 
-def _total(name: str, repetitions: int) -> int:
-    """Instructions of a process that repeats a case."""
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable]
-    command += ["-m", "benches.instructions", "--run", name, str(repetitions)]
-    environment = os.environ | peers.environment(1) | {"PYTHONHASHSEED": "0"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    found = re.search(r"Collected : (\d+)", done.stderr)
-    if done.returncode != 0 or found is None:
-        raise RuntimeError(f"{name}: valgrind ended with status {done.returncode}\n{done.stderr}")
+def _run(names: list[str]) -> None:
+    """What valgrind runs: each case between two marks."""
+    for name in names:
+        loop = CASES[name]().loop()
+        loop(WARM_UP, lambda: 0.0)
+        os.getppid()
+        loop(REPETITIONS, lambda: 0.0)
+        os.getppid()
+
+
+def count(names: list[str]) -> dict[str, float]:
+    """Instructions of one repetition of each case."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", f"--dump-before={MARK}"]
+        command += [sys.executable, "-m", "benches.instructions", "--run", *names]
+        environment = os.environ | peers.environment(1) | {"PYTHONHASHSEED": "0"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"valgrind ended with status {done.returncode}\n{done.stderr}")
+        # Dumps are numbered from 1: the odd ones hold what came before a case, the even ones a case.
+        return {name: _total(out.with_name(f"out.{2 * i + 2}")) / REPETITIONS for i, name in enumerate(names)}
+
+
+def _total(dump: Path) -> int:
+    found = re.search(r"^(?:summary|totals): (\d+)", dump.read_text(), re.MULTILINE)
+    assert found is not None, f"no total in {dump}"
     return int(found[1])
-
-
-def count(name: str) -> float:
-    """Instructions of one repetition of a case."""
-    return (_total(name, LONG) - _total(name, SHORT)) / (LONG - SHORT)
 
 
 def _compare(counts: dict[str, float], stored: dict[str, float]) -> list[str]:
@@ -89,19 +105,16 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m benches.instructions")
     parser.add_argument("--update", action="store_true", help="store the counts of this platform")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name contains the text")
-    parser.add_argument("--run", nargs=2, metavar=("CASE", "N"), help=argparse.SUPPRESS)
+    parser.add_argument("--run", nargs="+", metavar="CASE", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.run:
-        name, repetitions = args.run
-        CASES[name]().loop()(int(repetitions), lambda: 0.0)
+        _run(args.run)
         return 0
     if shutil.which("valgrind") is None:
         print("skipped: valgrind is not installed")
         return 0
 
-    names = [name for name in CASES if args.only in name]
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        counts = dict(zip(names, pool.map(count, names), strict=True))
+    counts = count([name for name in CASES if args.only in name])
     stored: dict[str, dict[str, float]] = json.loads(STORED.read_text()) if STORED.exists() else {}
     key = platform_key()
     print(f"instructions a repetition, {key}")
