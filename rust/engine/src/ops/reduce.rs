@@ -138,12 +138,12 @@ impl Split {
 }
 
 macro_rules! run_reduction {
-    ($op:expr, $x:expr, $y:expr, $r:expr, $kernel:ident) => {{
+    ($op:expr, $x:expr, $y:expr, $r:expr, $kernel:ident, $workspace:ident) => {{
         let (x, y) = (&$x[0], &$y[0]);
         let s = Split::new(x, y, $op.dims, $op.keepdim);
         macro_rules! run {
             ($t:ty) => {{
-                let scratch = Scratch::new(reduce::workspace::<$t>(&s.outer, &s.inner))?;
+                let scratch = Scratch::new(reduce::$workspace::<$t>(&s.outer, &s.inner))?;
                 let out = Out { ptr: y.ptr.cast(), strides: &s.y_outer };
                 // SAFETY: shapes and strides describe the operand's and the output's memory.
                 unsafe {
@@ -199,7 +199,7 @@ impl OpDef for Sum {
         Ok(smallvec![Meta::new(reduced(&x[0].shape, self.dims, self.keepdim)?, x[0].dtype)])
     }
     fn run(&self, x: &[View], y: &[View]) -> Result<()> {
-        run_reduction!(self, x, y, reduce::Sum, reduce)
+        run_reduction!(self, x, y, reduce::Sum, reduce, workspace)
     }
     fn vjp(&self, b: &mut Back) -> Result<()> {
         let full = b.meta(0).shape;
@@ -221,7 +221,7 @@ impl OpDef for Max {
         Ok(smallvec![Meta::new(shape, x[0].dtype)])
     }
     fn run(&self, x: &[View], y: &[View]) -> Result<()> {
-        run_reduction!(self, x, y, reduce::Max, reduce)
+        run_reduction!(self, x, y, reduce::Max, reduce, workspace)
     }
     /// Equal winners share the gradient evenly.
     fn vjp(&self, b: &mut Back) -> Result<()> {
@@ -246,7 +246,7 @@ impl OpDef for ArgMax {
         Ok(smallvec![Meta::new(shape, DType::I64)])
     }
     fn run(&self, x: &[View], y: &[View]) -> Result<()> {
-        run_reduction!(self, x, y, reduce::ArgMax, arg_reduce)
+        run_reduction!(self, x, y, reduce::ArgMax, arg_reduce, arg_workspace)
     }
     fn vjp(&self, _b: &mut Back) -> Result<()> {
         Ok(())
