@@ -305,6 +305,28 @@ def test_the_maximum_of_nothing() -> None:
     assert rg.zeros(0).sum().item() == 0
 
 
+def test_split_and_chunk_are_views() -> None:
+    t = rg.arange(10.0)
+    assert [p.tolist() for p in t.split(4)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert [p.shape for p in rg.zeros(2, 5).split([1, 0, 4], 1)] == [(2, 1), (2, 0), (2, 4)]
+    assert [p.shape for p in rg.zeros(7, 2).chunk(3)] == [(3, 2), (3, 2), (1, 2)]
+    assert [p.shape for p in rg.zeros(0, 2).split(5)] == [(0, 2)]
+    assert [p.shape for p in rg.zeros(0, 2).split(0)] == [(0, 2)]
+    assert [p.shape for p in rg.zeros(0, 2).chunk(2)] == [(0, 2), (0, 2)]
+    t.split(4)[1].zero_()
+    assert t.tolist() == [0, 1, 2, 3, 0, 0, 0, 0, 8, 9]
+    x = rg.ones(5, requires_grad=True)
+    first, second = x.split([2, 3])
+    (first.sum() + 2 * second.sum()).backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [1, 1, 2, 2, 2]
+    for bad in (0, -1, [1, 2], [-1, 6]):
+        with pytest.raises(ValueError, match="split"):
+            x.split(bad)
+    with pytest.raises(ValueError, match="chunk"):
+        x.chunk(0)
+
+
 def test_cat_stack_where() -> None:
     a, b = rg.ones(2, 3), rg.zeros(1, 3)
     assert rg.cat([a, b]).tolist() == [[1, 1, 1], [1, 1, 1], [0, 0, 0]]

@@ -15,7 +15,7 @@ IMPORTS = """\
 # Generated from rust/python by `make stubs`: do not edit.
 from builtins import bool as bool2
 from builtins import int as int2
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, SupportsFloat, SupportsIndex, TypeVar, final
 
 from numpy.typing import NDArray
@@ -37,7 +37,8 @@ RULES = [
     ("Tensor", "__reduce__", "tuple]", "tuple[Any, ...]]"),
     ("Tensor", "numpy", "-> Any", "-> NDArray[Any]"),
     ("Tensor", "shape|stride", "-> tuple", "-> tuple[int2, ...]"),
-    ("Tensor", "unbind", "-> tuple", "-> tuple[Tensor, ...]"),
+    ("Tensor", "chunk|split|unbind", "-> tuple", "-> tuple[Tensor, ...]"),
+    ("Tensor", "split", "SupportsGetItem[int2, SupportsIndex]", "Sequence[SupportsIndex]"),
     ("no_grad|enable_grad|inference_mode", "__call__", "function: Any) -> Any", "function: _F) -> _F"),
     ("", "from_numpy|rebuild_tensor", "array: Incomplete", "array: NDArray[Any]"),
     ("", "grad", "-> tuple", "-> tuple[Any, ...]"),

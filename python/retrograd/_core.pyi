@@ -4,7 +4,7 @@ The compiled part of Retrograd.
 # Generated from rust/python by `make stubs`: do not edit.
 from builtins import bool as bool2
 from builtins import int as int2
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, SupportsFloat, SupportsIndex, TypeVar, final
 
 from numpy.typing import NDArray
@@ -273,6 +273,10 @@ class Tensor:
     def bool(self, /) -> Tensor:
         """
         As bool.
+        """
+    def chunk(self, /, chunks: SupportsIndex, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
+        """
+        At most `chunks` views along `dim`, all of the same size but the last.
         """
     def clone(self, /) -> Tensor:
         """
@@ -596,6 +600,10 @@ class Tensor:
     def size(self, /, dim: SupportsIndex | None = None) -> Any:
         """
         The extents of all dimensions, or of one.
+        """
+    def split(self, /, split_size: SupportsIndex | Sequence[SupportsIndex], dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
+        """
+        Views of `split_size` elements along `dim`, the last of what is left; or, given a list, of as many as it says.
         """
     def sqrt(self, /) -> Tensor:
         """

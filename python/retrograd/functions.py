@@ -17,6 +17,7 @@ __all__ = [
     "amin",
     "any",
     "argmax",
+    "chunk",
     "clone",
     "detach",
     "div",
@@ -44,6 +45,7 @@ __all__ = [
     "reshape",
     "scatter_add",
     "sigmoid",
+    "split",
     "sqrt",
     "square",
     "squeeze",
@@ -65,6 +67,7 @@ amax = Tensor.amax
 amin = Tensor.amin
 any = Tensor.any
 argmax = Tensor.argmax
+chunk = Tensor.chunk
 clone = Tensor.clone
 detach = Tensor.detach
 div = Tensor.__truediv__
@@ -89,6 +92,7 @@ relu = Tensor.relu
 reshape = Tensor.reshape
 scatter_add = Tensor.scatter_add
 sigmoid = Tensor.sigmoid
+split = Tensor.split
 sqrt = Tensor.sqrt
 square = Tensor.square
 squeeze = Tensor.squeeze

@@ -8,6 +8,7 @@ mod index;
 mod inplace;
 mod reduce;
 mod shape;
+mod split;
 mod unary;
 
 pub use arithmetic::choose;

@@ -214,16 +214,6 @@ impl PyTensor {
         run(py, Slice { dim, start, step: 1, len: length }, &[self.tensor()])
     }
 
-    /// The slices along `dim`, without it.
-    #[pyo3(signature = (dim=0))]
-    fn unbind<'py>(&self, py: Python<'py>, dim: isize) -> PyResult<Bound<'py, PyTuple>> {
-        let x = self.tensor();
-        let at = engine(|| axis(dim, x.rank()))?;
-        let count = x.shape().get(at).copied().unwrap_or(0);
-        let parts: PyResult<Vec<_>> = (0..count).map(|i| wrap(py, engine(|| select(x, at, i))?)).collect();
-        PyTuple::new(py, parts?)
-    }
-
     /// Row-major without gaps: itself, or a copy.
     #[pyo3(signature = (*, memory_format=None))]
     fn contiguous(slf: Bound<'_, Self>, memory_format: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyTensor>> {
