@@ -1,9 +1,9 @@
 //! One source for every instruction set.
 //!
 //! A computation is a [`Kernel`], generic over a token [`Simd`] whose possession proves that the machine has the
-//! instructions; [`dispatch`] runs it at the machine's [`level`]. Vectors are made from the token and from each other.
+//! instructions; [`dispatch`] runs it at the machine's [`level`](fn@level). Vectors are made from the token and from each other.
 //!
-//! Call [`dispatch`] (or read [`level`]) on the thread that called the kernel, not inside a pool task: one kernel runs
+//! Call [`dispatch`] (or read [`level`](fn@level)) on the thread that called the kernel, not inside a pool task: one kernel runs
 //! at one level.
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -33,7 +33,7 @@ pub use neon::Neon;
 pub use portable::Portable;
 pub use vector::{Float, FloatVec, IntVec, Kernel, MAX_LANES, Mask, Scalar, Simd, WordVec};
 
-/// Runs a kernel at the chosen [`level`].
+/// Runs a kernel at the chosen [`level`](fn@level).
 #[inline]
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the chosen level is one the machine supports.
