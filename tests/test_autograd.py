@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import retrograd as rg
 from retrograd import Tensor
+from retrograd.nn import functional as F
 
 
 def leaf(*values: float) -> Tensor:
@@ -333,3 +334,42 @@ def test_garbage_collection_during_backward_is_harmless() -> None:
     y.sum().backward()
     assert a.grad is not None
     assert a.grad.item() == 1
+
+
+@pytest.mark.parametrize("dtype", [rg.float32, rg.float64])
+def test_linear_adds_to_the_gradients_there_are(dtype: rg.DType) -> None:
+    # One op adds to both .grad in place: the same tensors afterwards, and the sum of both passes.
+    rng = np.random.default_rng(0)
+    weight, bias = (rg.tensor(rng.standard_normal(s), dtype=dtype, requires_grad=True) for s in ((5, 700), (5,)))
+    x, g = (rg.tensor(rng.standard_normal(s), dtype=dtype) for s in ((9, 700), (9, 5)))
+    F.linear(x, weight, bias).backward(g)
+    assert weight.grad is not None
+    assert bias.grad is not None
+    first, objects = (weight.grad.clone(), bias.grad.clone()), (weight.grad, bias.grad)
+    versions = [grad._version for grad in objects]
+    F.linear(x, weight, bias).backward(2 * g)
+    assert weight.grad is objects[0]
+    assert bias.grad is objects[1]
+    assert [grad._version for grad in objects] == [v + 1 for v in versions]
+    for grad, once in zip(objects, first, strict=True):
+        np.testing.assert_allclose(grad.numpy(), 3 * once.numpy(), rtol=1e-5 if dtype == rg.float32 else 1e-13)
+
+
+def test_a_gradient_that_is_the_input_is_not_added_to_in_place() -> None:
+    weight = rg.ones(3, 3, requires_grad=True)
+    bias = rg.zeros(3, requires_grad=True)
+    x = rg.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]])
+    weight.grad, bias.grad = x, rg.zeros(3)
+    F.linear(x, weight, bias).sum().backward()
+    assert x.tolist() == [[13, 17, 21], [16, 20, 24], [19, 23, 27]]
+    assert bias.grad.tolist() == [3, 3, 3]
+
+
+def test_a_weight_used_twice_gets_both_gradients() -> None:
+    weight, bias = rg.ones(2, 2, requires_grad=True), rg.zeros(2, requires_grad=True)
+    x = rg.tensor([[1.0, 2.0]])
+    F.linear(F.linear(x, weight, bias), weight, bias).sum().backward()
+    assert weight.grad is not None
+    assert bias.grad is not None
+    assert weight.grad.tolist() == [[5, 7], [5, 7]]
+    assert bias.grad.tolist() == [3, 3]

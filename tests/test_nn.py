@@ -578,3 +578,42 @@ def test_gains() -> None:
     assert init.calculate_gain("tanh") == pytest.approx(5 / 3)
     assert init.calculate_gain("leaky_relu", 1) == 1
     assert init.calculate_gain("linear") == 1
+
+
+def bits(x: Tensor) -> bytes:
+    return x.detach().numpy().tobytes()
+
+
+def test_sequential_gives_the_bits_of_its_layers() -> None:
+    rg.manual_seed(0)
+    for activation in (nn.ReLU(), nn.ReLU(inplace=True), nn.Tanh(), nn.Sigmoid(), nn.SiLU(), nn.Identity()):
+        net = nn.Sequential(nn.Linear(5, 33), activation, nn.Linear(33, 7, bias=False), activation, nn.Linear(7, 3))
+        x = rg.randn(6, 5)
+        y = x
+        for layer in net:
+            y = layer(y)
+        together = net(x)
+        assert bits(together) == bits(y)
+        (alone,) = rg.autograd.grad(y.sum(), [net[0].weight])
+        (fused,) = rg.autograd.grad(together.sum(), [net[0].weight])
+        assert bits(fused) == bits(alone)
+
+
+def test_sequential_calls_what_is_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Doubled(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return 2 * super().forward(input)
+
+    x = rg.randn(2, 4)
+    net = nn.Sequential(Doubled(4, 4), nn.Tanh())
+    assert bits(net(x)) == bits(net[1](net[0](x)))
+    plain = nn.Sequential(nn.Linear(4, 4), nn.Tanh())
+    seen: list[Tensor] = []
+    handle = plain[1].register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0]))
+    plain(x)
+    assert len(seen) == 1
+    handle.remove()
+    plain[1].forward = lambda input: input - 1
+    assert bits(plain(x)) == bits(plain[0](x) - 1)
+    monkeypatch.setattr(nn.Linear, "forward", lambda _self, input: input + 1)
+    assert bits(plain(x)) == bits(x + 1 - 1)

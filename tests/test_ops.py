@@ -69,8 +69,9 @@ def test_samples_cover_the_corners(op: Op) -> None:
 
 def run(op: Op, tensors: Sequence[Tensor], attributes: dict[str, Any]) -> list[Tensor]:
     result = op.call(*tensors, **attributes)
-    outputs = list(result) if isinstance(result, tuple | list) else [result]
-    return [y for y in outputs if y is not None]
+    if result is None:
+        return [tensors[i] for i in op.mutates]
+    return list(result) if isinstance(result, tuple | list) else [result]
 
 
 def plain(op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> list[Array]:
@@ -194,7 +195,8 @@ def test_operands_are_not_written_to(op: Op) -> None:
 def test_nan_and_infinity(op: Op, sample: Sample) -> None:
     if not any(o.real for o in sample.operands) or any(o.positive and len(o.shape) == 1 for o in sample.operands):
         pytest.skip("no real operand to put them into")
-    if op.name in {"linear", "matmul", "cross_entropy", "cross_entropy_backward", "uniform", "normal"}:
+    sums = {"matmul", "cross_entropy", "cross_entropy_backward", "uniform", "normal"}
+    if op.name in sums or op.name.startswith("linear"):
         pytest.skip("which NaN a sum of products gives depends on its order; see test_nan_spreads")
     rng = np.random.default_rng(1)
     for dtype in (rg.float32, rg.float64):

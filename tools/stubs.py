@@ -42,6 +42,7 @@ RULES = [
     ("no_grad|enable_grad|inference_mode", "__call__", "function: Any) -> Any", "function: _F) -> _F"),
     ("", "from_numpy|rebuild_tensor", "array: Incomplete", "array: NDArray[Any]"),
     ("", "grad", "-> tuple", "-> tuple[Any, ...]"),
+    ("", "call_in_turn", "layers: tuple,", "layers: tuple[Any, ...],"),
     ("", "memory_stats", "-> dict", "-> dict[str, int2]"),
     ("", "sgd_step|adam_step", ": list,", ": list[Tensor],"),
     ("", "op_list", "-> list", "-> list[dict[str, Any]]"),

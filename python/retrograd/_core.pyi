@@ -789,6 +789,12 @@ def backward(tensors: Any, grad_tensors: Any | None = None, retain_graph: bool2 
     Computes the gradients of several tensors with respect to the leaves and adds them to their `.grad`.
     """
 
+def call_in_turn(layers: tuple[Any, ...], input: Any) -> Any:
+    """
+    Calls each layer with what the one before gave. A linear layer and the activation after it are one operation, with
+    the bits of the two.
+    """
+
 def cat(tensors: Any, dim: SupportsIndex = 0) -> Tensor:
     """
     Tensors side by side along `dim`.
@@ -871,6 +877,11 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any | None = None, retain_grap
 def is_grad_enabled() -> bool2:
     """
     Whether operations are recorded on the graph.
+    """
+
+def know_forwards(linear: Any, relu: Any, sigmoid: Any, tanh: Any) -> None:
+    """
+    Tells which functions the layers' `forward` are.
     """
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

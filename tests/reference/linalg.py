@@ -33,3 +33,34 @@ def linear_backward(g: Array, x: Array, weight: Array, bias: Array) -> tuple[Arr
         np.tensordot(g, x, axes=(range(g.ndim - 1), range(g.ndim - 1))),
         unbroadcast(g, bias.shape),
     )
+
+
+ACTIVATIONS = {
+    "relu": (lambda x: np.where(x < 0, 0, x), lambda y: np.asarray(y > 0, y.dtype)),
+    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda y: y * (1 - y)),
+    "tanh": (np.tanh, lambda y: 1 - y * y),
+}
+
+
+@forward("linear_activation")
+def linear_activation(x: Array, weight: Array, bias: Array, *, activation: str) -> Array:
+    return np.asarray(ACTIVATIONS[activation][0](linear(x, weight, bias)))
+
+
+@backward("linear_activation")
+def linear_activation_backward(
+    g: Array, x: Array, weight: Array, bias: Array, *, activation: str
+) -> tuple[Array, Array, Array]:
+    y = linear_activation(x, weight, bias, activation=activation)
+    return linear_backward(g * ACTIVATIONS[activation][1](y), x, weight, bias)
+
+
+@forward("linear_backward")
+def weight_and_bias_gradient(x: Array, g: Array) -> tuple[Array, Array]:
+    return np.einsum("no,ni->oi", g, x), g.sum(axis=0)
+
+
+@forward("add_linear_backward")
+def add_weight_and_bias_gradient(weight_grad: Array, bias_grad: Array, x: Array, g: Array) -> tuple[Array, Array]:
+    weight, bias = weight_and_bias_gradient(x, g)
+    return weight_grad + weight, bias_grad + bias

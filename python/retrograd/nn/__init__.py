@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from retrograd import _core
 from retrograd._core import Parameter
 from retrograd.nn import functional, init
 from retrograd.nn.activation import LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Tanh
@@ -32,3 +33,6 @@ __all__ = [
     "functional",
     "init",
 ]
+
+# Sequential calls these layers without going through Python.
+_core.know_forwards(Linear.forward, ReLU.forward, Sigmoid.forward, Tanh.forward)

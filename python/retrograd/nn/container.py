@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
+from retrograd import _core
 from retrograd.nn.module import Module
 
 __all__ = ["ModuleList", "Sequential"]
@@ -109,9 +110,7 @@ class Sequential(_Numbered):
 
     def forward(self, input: Any) -> Any:
         """Gives `input` to the first layer, its output to the second, and so on."""
-        for layer in self._items:
-            input = layer(input)
-        return input
+        return _core.call_in_turn(self._items, input)
 
 
 class ModuleList(_Numbered):

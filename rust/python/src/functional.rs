@@ -3,8 +3,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use retrograd_engine::apply::{apply, apply1};
 use retrograd_engine::kernels::{Dims, Shape};
+use retrograd_engine::ops::linear::Linear;
 use retrograd_engine::ops::loss::{CrossEntropy, Reduction};
-use retrograd_engine::ops::matmul::{Linear, Matmul};
+use retrograd_engine::ops::matmul::Matmul;
 use retrograd_engine::ops::shape::{Permute, Reshape};
 use retrograd_engine::{Result, Tensor, generator};
 

@@ -12,6 +12,7 @@ mod operand;
 mod ops;
 mod optim;
 mod runtime;
+mod sequence;
 mod tensor;
 mod tree;
 mod vmap;
@@ -54,6 +55,8 @@ mod _core {
         empty_cache, get_num_threads, get_rng_state, manual_seed, memory_stats, pool_worker_tasks,
         set_num_threads, set_rng_state, simd_level, simd_levels, structure_changed,
     };
+    #[pymodule_export]
+    use super::sequence::{call_in_turn, know_forwards};
     #[pymodule_export]
     use super::tensor::PyTensor;
     #[pymodule_export]

@@ -1,4 +1,5 @@
 //! `_core.Module`: the part of `nn.Module` that every call and every attribute goes through.
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::PyTypeError;
@@ -60,7 +61,9 @@ struct Names {
 #[pyclass(frozen, subclass, name = "Module", module = "retrograd._core")]
 pub struct PyModule {
     names: Mutex<Names>,
-    hooked: std::sync::atomic::AtomicBool,
+    hooked: AtomicBool,
+    /// Whether this object once had a `forward` of its own, apart from its class's.
+    overridden: AtomicBool,
 }
 
 impl PyModule {
@@ -82,6 +85,11 @@ impl PyModule {
             "cannot assign {} as '{name}', which is a {cure}",
             value.get_type().name()?
         )))
+    }
+
+    /// Whether a call does no more than the class's `forward`.
+    pub fn is_plain(&self) -> bool {
+        !self.hooked.load(Relaxed) && !self.overridden.load(Relaxed)
     }
 
     fn names(&self) -> std::sync::MutexGuard<'_, Names> {
@@ -127,7 +135,7 @@ impl PyModule {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { names: Mutex::default(), hooked: false.into() }
+        Self { names: Mutex::default(), hooked: false.into(), overridden: false.into() }
     }
 
     /// Takes and ignores what a subclass's `__init__` passes on.
@@ -141,7 +149,7 @@ impl PyModule {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let hooked = slf.get().hooked.load(std::sync::atomic::Ordering::Relaxed);
+        let hooked = slf.get().hooked.load(Relaxed);
         let name = if hooked { intern!(py, "_call_with_hooks") } else { intern!(py, "forward") };
         if kwargs.is_none() && args.len() == 1 {
             // One operand is the common case, and a call by name makes no bound method.
@@ -162,6 +170,9 @@ impl PyModule {
             this.check_kept(&name, &value)?;
         }
         plain_set(slf, &name, value.as_ptr())?;
+        if same(&name, intern!(slf.py(), "forward")) {
+            this.overridden.store(true, Relaxed);
+        }
         if !is_module && !is_parameter {
             return Ok(());
         }
@@ -246,12 +257,12 @@ impl PyModule {
     /// Whether calls go through `_call_with_hooks`.
     #[getter]
     fn _has_hooks(&self) -> bool {
-        self.hooked.load(std::sync::atomic::Ordering::Relaxed)
+        self.hooked.load(Relaxed)
     }
 
     #[setter(_has_hooks)]
     fn set_has_hooks(&self, on: bool) {
-        self.hooked.store(on, std::sync::atomic::Ordering::Relaxed);
+        self.hooked.store(on, Relaxed);
         structure_changed();
     }
 

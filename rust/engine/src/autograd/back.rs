@@ -4,8 +4,8 @@ use std::sync::Arc;
 use retrograd_kernels::Shape;
 use smallvec::SmallVec;
 
-use super::node::Node;
-use crate::apply::apply1;
+use super::node::{Edge, Node};
+use crate::apply::{apply, apply1};
 use crate::error::Result;
 use crate::layout::Meta;
 use crate::make;
@@ -15,6 +15,7 @@ use crate::ops::pointwise::Add;
 use crate::ops::reduce::Sum;
 use crate::ops::shape::Reshape;
 use crate::ops::{Op, Save};
+use crate::replay;
 use crate::tensor::Tensor;
 
 /// The gradients of an op's operands, as its `vjp` builds them.
@@ -22,6 +23,8 @@ pub struct Back<'a> {
     node: &'a Arc<Node>,
     grads: &'a [Option<Tensor>],
     create_graph: bool,
+    /// Whether what reaches a leaf is added to its `.grad`.
+    into_leaves: bool,
     needed: u64,
     results: SmallVec<[Option<Tensor>; 2]>,
 }
@@ -31,9 +34,17 @@ impl<'a> Back<'a> {
         node: &'a Arc<Node>,
         grads: &'a [Option<Tensor>],
         create_graph: bool,
+        into_leaves: bool,
         needed: u64,
     ) -> Self {
-        Self { node, grads, create_graph, needed, results: smallvec::smallvec![None; node.operands().len()] }
+        Self {
+            node,
+            grads,
+            create_graph,
+            into_leaves,
+            needed,
+            results: smallvec::smallvec![None; node.operands().len()],
+        }
     }
 
     pub(crate) fn finish(self) -> SmallVec<[Option<Tensor>; 2]> {
@@ -83,6 +94,33 @@ impl<'a> Back<'a> {
     /// derivative, must not be used.
     pub fn differentiable(&self) -> bool {
         self.create_graph
+    }
+
+    /// The `.grad` of the leaf that is operand `i`, where it has one that an op which reads `others` may add to in place.
+    pub fn grad_of_leaf(&self, i: usize, others: &[&Tensor]) -> Option<Tensor> {
+        let Edge::Leaf(leaf) = &self.node.operands()[i].edge else { return None };
+        if self.create_graph || !self.into_leaves || leaf.leaf_hooks().is_some() {
+            return None;
+        }
+        let grad = leaf.grad()?;
+        let is_apart = others.iter().all(|other| other.storage().id() != grad.storage().id());
+        if !is_apart || !grad.is_contiguous() || grad.meta() != leaf.meta() {
+            return None;
+        }
+        replay::note_grad_write(leaf);
+        Some(grad)
+    }
+
+    /// Applies an op that overwrites operands.
+    pub fn run<const N: usize>(&self, op: impl Into<Op>, inputs: [&Tensor; N]) -> Result<()> {
+        apply(op, &inputs).map(|_| ())
+    }
+
+    /// Applies an op of two outputs.
+    pub fn op2<const N: usize>(&self, op: impl Into<Op>, inputs: [&Tensor; N]) -> Result<[Tensor; 2]> {
+        let mut outputs = apply(op, &inputs)?;
+        let second = outputs.swap_remove(1);
+        Ok([outputs.swap_remove(0), second])
     }
 
     /// Applies an op.

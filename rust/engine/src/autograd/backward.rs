@@ -280,7 +280,7 @@ impl Walk {
         if needed == 0 || grads.iter().all(Option::is_none) {
             return Ok(());
         }
-        let mut back = Back::new(&node, &grads, self.mode.create_graph, needed);
+        let mut back = Back::new(&node, &grads, self.mode.create_graph, self.targets.is_none(), needed);
         node.op().vjp(&mut back)?;
         let results = back.finish();
         drop(grads);

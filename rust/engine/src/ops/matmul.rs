@@ -3,8 +3,7 @@ use retrograd_kernels::gemm::{self, Batch, Gemm};
 use retrograd_kernels::{Shape, Strides};
 use smallvec::smallvec;
 
-use super::attrs::{DimSet, op};
-use super::reduce::Sum;
+use super::attrs::op;
 use super::shape::{Permute, Reshape};
 use super::{Accepts::Float, Info, Metas, Op, OpDef, Save, View, info};
 use crate::autograd::Back;
@@ -18,34 +17,65 @@ use crate::vmap::BatchArg;
 op! {
     /// The matrix product of the last two dimensions; those before broadcast.
     pub struct Matmul {}
-
-    /// `input @ weight.T + bias`: `input` is (…, in), `weight` (out, in), `bias` (out,).
-    pub struct Linear {}
 }
 
 /// One matrix as the kernel reads it.
 #[derive(Clone, Copy)]
-struct Matrix {
-    ptr: *mut u8,
-    rows: isize,
-    cols: isize,
+pub(super) struct Matrix {
+    pub ptr: *mut u8,
+    /// From row to row.
+    pub rows: isize,
+    /// From column to column.
+    pub cols: isize,
 }
 
-/// `c = a @ b (+ bias along rows)` for each of a batch.
-struct Product<'a> {
-    dtype: DType,
-    m: usize,
-    n: usize,
-    k: usize,
-    a: Matrix,
-    b: Matrix,
-    c: Matrix,
-    bias: Option<(*const u8, isize)>,
-    batch: Batch<'a>,
+impl Matrix {
+    /// The last two dimensions of a tensor.
+    pub fn new(v: &View) -> Self {
+        let r = v.shape().len();
+        Self { ptr: v.ptr, rows: v.strides[r - 2], cols: v.strides[r - 1] }
+    }
+
+    /// The same matrix with rows for columns.
+    pub fn transposed(self) -> Self {
+        Self { ptr: self.ptr, rows: self.cols, cols: self.rows }
+    }
 }
+
+/// `c = activation(a @ b + bias along rows)`, or that added to `c`, for each of a batch.
+pub(super) struct Product<'a> {
+    pub dtype: DType,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub a: Matrix,
+    pub b: Matrix,
+    pub c: Matrix,
+    pub adds: bool,
+    pub bias: Option<(*const u8, isize)>,
+    pub activation: gemm::Activation,
+    pub batch: Batch<'a>,
+}
+
+/// What most products leave out.
+pub(super) const PLAIN: Product<'static> = Product {
+    dtype: DType::F32,
+    m: 0,
+    n: 0,
+    k: 0,
+    a: NOWHERE,
+    b: NOWHERE,
+    c: NOWHERE,
+    adds: false,
+    bias: None,
+    activation: gemm::Activation::None,
+    batch: Batch { shape: &[], a: &[], b: &[], c: &[] },
+};
+
+const NOWHERE: Matrix = Matrix { ptr: std::ptr::null_mut(), rows: 0, cols: 0 };
 
 impl Product<'_> {
-    fn run(self) -> Result<()> {
+    pub fn run(self) -> Result<()> {
         macro_rules! run {
             ($t:ty) => {{
                 let problem = Gemm::<$t> {
@@ -62,9 +92,9 @@ impl Product<'_> {
                     c_rs: self.c.rows,
                     c_cs: self.c.cols,
                     alpha: 1.0,
-                    beta: 0.0,
+                    beta: if self.adds { 1.0 } else { 0.0 },
                     bias: self.bias.map(|(ptr, stride)| (ptr.cast(), stride)),
-                    activation: gemm::Activation::None,
+                    activation: self.activation,
                 };
                 let scratch = Scratch::new(gemm::workspace::<$t>(self.m, self.n, self.k))?;
                 // SAFETY: the matrices lie within the operands, as their views say.
@@ -81,7 +111,12 @@ impl Product<'_> {
 }
 
 /// Calls `f` with the operand as one matrix of all its rows; rows that lie unevenly are brought together first.
-fn with_rows(x: &View, rows: usize, cols: usize, f: impl FnOnce(Matrix) -> Result<()>) -> Result<()> {
+pub(super) fn with_rows(
+    x: &View,
+    rows: usize,
+    cols: usize,
+    f: impl FnOnce(Matrix) -> Result<()>,
+) -> Result<()> {
     if let Some(s) = reshape_strides(x.shape(), x.strides, &[rows, cols]) {
         return f(Matrix { ptr: x.ptr, rows: s[0], cols: s[1] });
     }
@@ -92,7 +127,7 @@ fn with_rows(x: &View, rows: usize, cols: usize, f: impl FnOnce(Matrix) -> Resul
 }
 
 /// The last two dimensions swapped.
-fn transposed(b: &Back, x: &Tensor) -> Result<Tensor> {
+pub(super) fn transposed(b: &Back, x: &Tensor) -> Result<Tensor> {
     let mut dims = Shape::filled(0, x.rank());
     for (i, d) in dims.iter_mut().enumerate() {
         *d = i;
@@ -103,7 +138,7 @@ fn transposed(b: &Back, x: &Tensor) -> Result<Tensor> {
 }
 
 /// All dimensions but the last as one.
-fn rows(b: &Back, x: &Tensor) -> Result<Tensor> {
+pub(super) fn rows(b: &Back, x: &Tensor) -> Result<Tensor> {
     if x.rank() == 2 {
         return Ok(x.clone());
     }
@@ -161,17 +196,12 @@ impl OpDef for Matmul {
         let (a, b, c) = (&x[0], &x[1], &y[0]);
         let rank = c.shape().len();
         let (m, n, k) = (c.shape()[rank - 2], c.shape()[rank - 1], a.shape()[a.shape().len() - 1]);
-        let matrix = |v: &View| {
-            let r = v.shape().len();
-            Matrix { ptr: v.ptr, rows: v.strides[r - 2], cols: v.strides[r - 1] }
-        };
         // One matrix on the right serves all rows on the left: one large product. The result is fresh and contiguous.
         if rank > 2 && b.shape().len() == 2 {
             let total = c.shape()[..rank - 1].iter().product();
             let c = Matrix { ptr: c.ptr, rows: n as isize, cols: 1 };
             return with_rows(a, total, k, |a| {
-                let batch = Batch { shape: &[], a: &[], b: &[], c: &[] };
-                Product { dtype: b.dtype(), m: total, n, k, a, b: matrix(b), c, bias: None, batch }.run()
+                Product { dtype: b.dtype(), m: total, n, k, a, b: Matrix::new(b), c, ..PLAIN }.run()
             });
         }
         let lead = &c.shape()[..rank - 2];
@@ -185,11 +215,11 @@ impl OpDef for Matmul {
             m,
             n,
             k,
-            a: matrix(a),
-            b: matrix(b),
-            c: matrix(c),
-            bias: None,
+            a: Matrix::new(a),
+            b: Matrix::new(b),
+            c: Matrix::new(c),
             batch: Batch { shape: lead, a: &sa, b: &sb, c: &sc },
+            ..PLAIN
         }
         .run()
     }
@@ -221,92 +251,8 @@ impl OpDef for Matmul {
     }
 }
 
-impl OpDef for Linear {
-    const INFO: Info = info("linear", &["input", "weight", "bias"])
-        .accepts(&[Float, Float, Float])
-        .saves(&[(0, Save::X(1)), (1, Save::X(0))])
-        .samples(&[
-            "(3,4) (5,4) (5,)",
-            "(4,) (5,4) (5,)",
-            "(2,3,4) (5,4) (5,)",
-            "(0,4) (5,4) (5,)",
-            "(4,3).T (5,4) (5,)",
-            "(1,4) (2,4) (2,)",
-            "(3,4) (5,4)::2 (5,)",
-            "(3,0) (5,0) (5,)",
-            "(32,64) (48,64) (48,)",
-        ]);
-
-    fn infer(&self, x: &[&Meta]) -> Result<Metas> {
-        let (input, weight, bias) = (&x[0].shape, &x[1].shape, &x[2].shape);
-        let fits = !input.is_empty()
-            && weight.len() == 2
-            && bias.len() == 1
-            && input[input.len() - 1] == weight[1]
-            && weight[0] == bias[0];
-        if !fits {
-            bail!(
-                Value,
-                "input {input}, weight {weight} and bias {bias} do not fit: they must be (…, in), (out, in) and (out,)"
-            );
-        }
-        let mut shape = *input;
-        let last = shape.len() - 1;
-        shape[last] = weight[0];
-        crate::layout::checked_numel(&shape, x[0].dtype)?;
-        Ok(smallvec![Meta::new(shape, x[0].dtype)])
-    }
-
-    fn run(&self, x: &[View], y: &[View]) -> Result<()> {
-        let (input, weight, bias, out) = (&x[0], &x[1], &x[2], &y[0]);
-        let (n, k) = (weight.shape()[0], weight.shape()[1]);
-        let m: usize = out.shape()[..out.shape().len() - 1].iter().product();
-        with_rows(input, m, k, |a| {
-            Product {
-                dtype: out.dtype(),
-                m,
-                n,
-                k,
-                a,
-                b: Matrix { ptr: weight.ptr, rows: weight.strides[1], cols: weight.strides[0] },
-                c: Matrix { ptr: out.ptr, rows: n as isize, cols: 1 },
-                bias: Some((bias.ptr, bias.strides[0])),
-                batch: Batch { shape: &[], a: &[], b: &[], c: &[] },
-            }
-            .run()
-        })
-    }
-
-    fn vjp(&self, b: &mut Back) -> Result<()> {
-        let g = rows(b, &as_rows(b, &b.g()?)?)?;
-        if b.needs(0) {
-            let gx = b.op(Matmul {}, [&g, &b.x(1)?])?;
-            b.add(0, b.op(Reshape { shape: b.meta(0).shape }, [&gx])?)?;
-        }
-        if b.needs(1) {
-            let x = rows(b, &as_rows(b, &b.x(0)?)?)?;
-            let gt = transposed(b, &g)?;
-            b.add(1, b.op(Matmul {}, [&gt, &x])?)?;
-        }
-        if b.needs(2) {
-            b.add(2, b.op(Sum { dims: DimSet::default().with(0), keepdim: false }, [&g])?)?;
-        }
-        Ok(())
-    }
-
-    fn batch(&self, x: &mut [BatchArg]) -> Result<Op> {
-        if x[1].batched || x[2].batched {
-            bail!(
-                Unsupported,
-                "with a batched weight or bias is not supported under vmap; use matmul and add"
-            );
-        }
-        Ok((*self).into())
-    }
-}
-
 /// A vector as a matrix of one row.
-fn as_rows(b: &Back, x: &Tensor) -> Result<Tensor> {
+pub(super) fn as_rows(b: &Back, x: &Tensor) -> Result<Tensor> {
     if x.rank() != 1 {
         return Ok(x.clone());
     }

@@ -6,6 +6,7 @@ pub mod cat;
 pub mod compare;
 pub mod draw;
 pub mod index;
+pub mod linear;
 pub mod loss;
 pub mod matmul;
 pub mod memory;
@@ -314,7 +315,8 @@ ops! {
     pointwise::Tanh, pointwise::TanhBackward, pointwise::Sigmoid, pointwise::SigmoidBackward,
     pointwise::Relu, pointwise::ReluBackward, pointwise::Silu,
     compare::Compare, select::Where,
-    matmul::Matmul, matmul::Linear,
+    matmul::Matmul,
+    linear::Linear, linear::LinearActivation, linear::LinearBackward, linear::AddLinearBackward,
     reduce::Sum, reduce::Max, reduce::ArgMax,
     shape::Reshape, shape::Permute, shape::Slice, shape::Expand, shape::SliceScatter, cat::Cat,
     index::Gather, index::ScatterAdd, index::IndexSelect, index::IndexAdd,

@@ -68,7 +68,7 @@ fn with_inputs<T: Copy, const N: usize>(x: &[View], shape: &Shape, kernel: impl 
 }
 
 /// Runs a formula over floating-point operands.
-fn float<F, const N: usize>(f: F, x: &[View], y: &[View]) -> Result<()>
+pub(super) fn float<F, const N: usize>(f: F, x: &[View], y: &[View]) -> Result<()>
 where
     F: map::Formula<N>,
 {
