@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from reference.registry import Array, backward, forward, unbroadcast
@@ -35,7 +37,8 @@ def linear_backward(g: Array, x: Array, weight: Array, bias: Array) -> tuple[Arr
     )
 
 
-ACTIVATIONS = {
+# The function, and its derivative in terms of its result.
+ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "relu": (lambda x: np.where(x < 0, 0, x), lambda y: np.asarray(y > 0, y.dtype)),
     "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda y: y * (1 - y)),
     "tanh": (np.tanh, lambda y: 1 - y * y),
@@ -50,7 +53,7 @@ def linear_activation(x: Array, weight: Array, bias: Array, *, activation: str) 
 @backward("linear_activation")
 def linear_activation_backward(
     g: Array, x: Array, weight: Array, bias: Array, *, activation: str
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array | None, ...]:
     y = linear_activation(x, weight, bias, activation=activation)
     return linear_backward(g * ACTIVATIONS[activation][1](y), x, weight, bias)
 
