@@ -613,7 +613,7 @@ def test_sequential_calls_what_is_overridden(monkeypatch: pytest.MonkeyPatch) ->
     plain(x)
     assert len(seen) == 1
     handle.remove()
-    plain[1].forward = lambda x: x - 1  # type: ignore[method-assign]
+    plain[1].forward = lambda x: x - 1  # type: ignore[method-assign,misc]
     assert bits(plain(x)) == bits(plain[0](x) - 1)
     monkeypatch.setattr(nn.Linear, "forward", lambda _self, x: x + 1)
     assert bits(plain(x)) == bits(x + 1 - 1)
