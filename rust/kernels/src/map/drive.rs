@@ -1,8 +1,9 @@
 //! Walks strided operands in rows that a formula can be computed on.
+use super::stream;
 use crate::nest::Nest;
 use crate::operand::{In, Out, Shared};
 use crate::pool;
-use crate::simd::MAX_LANES;
+use crate::simd::{MAX_LANES, level};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -60,12 +61,23 @@ pub(super) unsafe fn drive_contiguous<A: Copy, B: Copy, const N: usize>(
     x: [*const A; N],
     y: *mut B,
 ) {
-    let (formula, x, y) = (Shared(formula), Shared(x), Shared(y));
+    // In place, the lines are in the cache already.
+    let is_far = stream::is_far(n, y) && x.iter().all(|&x| x.addr() != y.addr());
+    let (formula, x, y, level) = (Shared(formula), Shared(x), Shared(y), level());
     pool::chunks(n.div_ceil(UNIT), grain(weight) / UNIT, |range| {
         let (start, end) = (range.start * UNIT, (range.end * UNIT).min(n));
         let x = x.get().map(|x| x.wrapping_add(start));
-        // SAFETY: the range lies within the operands.
-        unsafe { row(formula.get(), x, [1; N], y.get().add(start), end - start) }
+        // SAFETY: the range lies within the operands, and begins at a whole line of `y`.
+        unsafe {
+            let y = y.get().add(start);
+            if is_far {
+                stream::in_blocks(level, end - start, y, |at, y, n| {
+                    row(formula.get(), x.map(|x| x.add(at)), [1; N], y, n)
+                });
+            } else {
+                row(formula.get(), x, [1; N], y, end - start);
+            }
+        }
     });
 }
 

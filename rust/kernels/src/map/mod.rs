@@ -5,6 +5,7 @@
 mod drive;
 mod float;
 mod int;
+mod stream;
 #[cfg(test)]
 mod tests;
 

@@ -316,3 +316,36 @@ fn large_and_in_place_on_several_threads() {
     }
     set_num_threads(0);
 }
+
+#[test]
+fn results_past_the_caches() {
+    fn check<T: FloatElem + PartialEq + Debug>(value: impl Fn(usize) -> T) {
+        // Not whole lines, and a length that threads share unevenly.
+        let n = 300_037;
+        let x: Vec<T> = (0..n).map(&value).collect();
+        let mut room = vec![value(0); n + 64];
+        let start = room.as_ptr().align_offset(64);
+        let y = room[start..].as_mut_ptr();
+        assert!(
+            super::stream::is_far(n, y.cast_const())
+                && !super::stream::is_far(n, y.wrapping_add(1).cast_const())
+        );
+        for threads in [1, 3] {
+            set_num_threads(threads);
+            room.fill(value(0));
+            let y = room[start..].as_mut_ptr();
+            // SAFETY: both buffers hold `n` elements.
+            unsafe {
+                let y = Out { ptr: y, strides: &[1] };
+                float(formula::Neg, &[n], [In { ptr: x.as_ptr(), strides: &[1] }], y);
+                float(formula::Neg, &[n], [In { ptr: y.ptr.cast_const(), strides: &[1] }], y);
+            }
+            assert_eq!(room[start..start + n], x[..]);
+            assert!(room[start + n..].iter().all(|&rest| rest == value(0)));
+        }
+        set_num_threads(0);
+    }
+    check::<f32>(|i| i as f32);
+    check::<f64>(|i| i as f64);
+    check::<half::bf16>(|i| half::bf16::from_f32((i % 251) as f32));
+}
