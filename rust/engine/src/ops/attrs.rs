@@ -113,6 +113,11 @@ impl DimSet {
         Self(self.0 << 1)
     }
 
+    /// Whether the members are the first so many dimensions.
+    pub fn is_leading(self) -> bool {
+        self.0 & self.0.wrapping_add(1) == 0
+    }
+
     /// One past the largest member.
     pub fn end(self) -> usize {
         (u8::BITS - self.0.leading_zeros()) as usize

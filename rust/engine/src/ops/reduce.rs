@@ -203,7 +203,11 @@ impl OpDef for Sum {
     }
     fn vjp(&self, b: &mut Back) -> Result<()> {
         let full = b.meta(0).shape;
-        let g = kept(b, &b.g()?, &full, self.dims)?;
+        let mut g = b.g()?;
+        // Leading dimensions come back by broadcasting alone.
+        if !self.dims.is_leading() {
+            g = kept(b, &g, &full, self.dims)?;
+        }
         b.add(0, b.op(Expand { shape: full }, [&g])?)
     }
     batch_reduction!();
