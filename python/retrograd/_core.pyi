@@ -4,7 +4,7 @@ The compiled part of Retrograd.
 # Generated from rust/python by `make stubs`: do not edit.
 from builtins import bool as bool2
 from builtins import int as int2
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Final, SupportsFloat, SupportsIndex, TypeVar, final
 
 from numpy.typing import NDArray
@@ -232,6 +232,10 @@ class Tensor:
         """
         The absolute value of each element.
         """
+    def abs_(self, /) -> Tensor:
+        """
+        Overwrites each element with its absolute value.
+        """
     def add(self, /, other: Any) -> Tensor:
         """
         `self + other`, broadcast.
@@ -274,9 +278,20 @@ class Tensor:
         """
         As bool.
         """
-    def chunk(self, /, chunks: SupportsIndex, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
+    def clamp(self, /, min: Any | None = None, max: Any | None = None) -> Tensor:
         """
-        At most `chunks` views along `dim`, all of the same size but the last.
+        Each element, or the bound it lies beyond: `min(max(self, min), max)`, so `max` wins where it is below `min`.
+
+        Bounds are numbers or tensors that broadcast; at least one must be given. NaN stays. Gradients go to the elements
+        that are within or at the bounds.
+        """
+    def clamp_(self, /, min: Any | None = None, max: Any | None = None) -> Tensor:
+        """
+        Overwrites each element that lies beyond a bound with that bound.
+        """
+    def clip(self, /, min: Any | None = None, max: Any | None = None) -> Tensor:
+        """
+        As `clamp`.
         """
     def clone(self, /) -> Tensor:
         """
@@ -289,6 +304,14 @@ class Tensor:
     def copy_(self, /, src: Any, non_blocking: bool2 = False) -> Tensor:
         """
         Overwrites with `src`, broadcast and cast.
+        """
+    def cos(self, /) -> Tensor:
+        """
+        The cosine of each element, in radians.
+        """
+    def cos_(self, /) -> Tensor:
+        """
+        Overwrites each element with its cosine.
         """
     def cpu(self, /) -> Tensor:
         """
@@ -346,6 +369,14 @@ class Tensor:
         """
         `self == other`, element by element.
         """
+    def erf(self, /) -> Tensor:
+        """
+        The error function of each element: 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to it.
+        """
+    def erf_(self, /) -> Tensor:
+        """
+        Overwrites each element with its error function.
+        """
     def exp(self, /) -> Tensor:
         """
         e to the power of each element.
@@ -361,6 +392,14 @@ class Tensor:
     def expand_as(self, /, other: Tensor) -> Tensor:
         """
         Expanded to `other`'s shape.
+        """
+    def expm1(self, /) -> Tensor:
+        """
+        e to the power of each element, less one: exact near zero, where `exp() - 1` loses its digits.
+        """
+    def expm1_(self, /) -> Tensor:
+        """
+        Overwrites each element with its exponential less one.
         """
     def fill_(self, /, value: Any) -> Tensor:
         """
@@ -438,6 +477,14 @@ class Tensor:
     def log(self, /) -> Tensor:
         """
         The natural logarithm of each element.
+        """
+    def log1p(self, /) -> Tensor:
+        """
+        The natural logarithm of one plus each element: exact near zero.
+        """
+    def log1p_(self, /) -> Tensor:
+        """
+        Overwrites each element with the logarithm of one plus it.
         """
     def log_(self, /) -> Tensor:
         """
@@ -545,6 +592,14 @@ class Tensor:
         """
         `self ** exponent`, broadcast.
         """
+    def reciprocal(self, /) -> Tensor:
+        """
+        One divided by each element.
+        """
+    def reciprocal_(self, /) -> Tensor:
+        """
+        Overwrites each element with one divided by it.
+        """
     def register_hook(self, /, hook: Any) -> RemovableHandle:
         """
         Calls `hook(grad)` with each gradient computed for this tensor; what it returns replaces it.
@@ -576,6 +631,14 @@ class Tensor:
         """
         Keeps the gradient of a tensor that is not a leaf.
         """
+    def rsqrt(self, /) -> Tensor:
+        """
+        One divided by the square root of each element.
+        """
+    def rsqrt_(self, /) -> Tensor:
+        """
+        Overwrites each element with one divided by its square root.
+        """
     def scatter_add(self, /, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
         """
         A copy with `src` added at the places along `dim` that `index` names.
@@ -593,17 +656,29 @@ class Tensor:
         """
         Overwrites each element with its logistic function.
         """
+    def sign(self, /) -> Tensor:
+        """
+        1, -1 or 0 as each element is above, below or equal to zero; NaN stays. Its gradient is zero.
+        """
+    def sign_(self, /) -> Tensor:
+        """
+        Overwrites each element with its sign.
+        """
     def silu(self, /) -> Tensor:
         """
         Each element times the logistic function of it.
         """
+    def sin(self, /) -> Tensor:
+        """
+        The sine of each element, in radians.
+        """
+    def sin_(self, /) -> Tensor:
+        """
+        Overwrites each element with its sine.
+        """
     def size(self, /, dim: SupportsIndex | None = None) -> Any:
         """
         The extents of all dimensions, or of one.
-        """
-    def split(self, /, split_size: SupportsIndex | Sequence[SupportsIndex], dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
-        """
-        Views of `split_size` elements along `dim`, the last of what is left; or, given a list, of as many as it says.
         """
     def sqrt(self, /) -> Tensor:
         """
@@ -616,6 +691,10 @@ class Tensor:
     def square(self, /) -> Tensor:
         """
         The square of each element.
+        """
+    def square_(self, /) -> Tensor:
+        """
+        Overwrites each element with its square.
         """
     def squeeze(self, /, dim: Any | None = None) -> Tensor:
         """
@@ -789,12 +868,6 @@ def backward(tensors: Any, grad_tensors: Any | None = None, retain_graph: bool2 
     Computes the gradients of several tensors with respect to the leaves and adds them to their `.grad`.
     """
 
-def call_in_turn(layers: tuple[Any, ...], input: Any) -> Any:
-    """
-    Calls each layer with what the one before gave. A linear layer and the activation after it are one operation, with
-    the bits of the two.
-    """
-
 def cat(tensors: Any, dim: SupportsIndex = 0) -> Tensor:
     """
     Tensors side by side along `dim`.
@@ -859,6 +932,18 @@ def full_like(input: Tensor, fill_value: SupportsFloat | SupportsIndex, *, dtype
     One value in another tensor's shape and dtype.
     """
 
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """
+    The Gaussian error linear unit, element by element: `input` times the normal distribution function of it.
+
+    `approximate="tanh"` takes the formula 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). Any shape.
+    Hendrycks & Gimpel, "Gaussian Error Linear Units", 2016.
+
+    Raises:
+        ValueError: for an unknown `approximate`.
+        TypeError: for a tensor that is not of floating-point numbers.
+    """
+
 def get_num_threads() -> int:
     """
     How many threads work on large operations.
@@ -877,11 +962,6 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any | None = None, retain_grap
 def is_grad_enabled() -> bool2:
     """
     Whether operations are recorded on the graph.
-    """
-
-def know_forwards(linear: Any, relu: Any, sigmoid: Any, tanh: Any) -> None:
-    """
-    Tells which functions the layers' `forward` are.
     """
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -982,6 +1062,17 @@ def simd_level() -> str:
 def simd_levels() -> list[str]:
     """
     The SIMD levels this machine has.
+    """
+
+def softplus(input: Tensor, beta: SupportsFloat | SupportsIndex = 1.0, threshold: SupportsFloat | SupportsIndex = 20.0) -> Tensor:
+    """
+    A smooth form of relu, element by element: log(1 + exp(beta x)) / beta.
+
+    Where beta x is above `threshold` it is x itself, so that nothing overflows. Any shape.
+    Dugas et al., "Incorporating Second-Order Functional Knowledge for Better Option Pricing", 2001.
+
+    Raises:
+        TypeError: for a tensor that is not of floating-point numbers.
     """
 
 def stack(tensors: Any, dim: SupportsIndex = 0) -> Tensor:

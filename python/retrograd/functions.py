@@ -18,15 +18,21 @@ __all__ = [
     "any",
     "argmax",
     "chunk",
+    "clamp",
+    "clip",
     "clone",
+    "cos",
     "detach",
     "div",
+    "erf",
     "exp",
+    "expm1",
     "flatten",
     "gather",
     "index_select",
     "is_tensor",
     "log",
+    "log1p",
     "masked_fill",
     "matmul",
     "max",
@@ -41,10 +47,14 @@ __all__ = [
     "pow",
     "rand_like",
     "randn_like",
+    "reciprocal",
     "relu",
     "reshape",
+    "rsqrt",
     "scatter_add",
     "sigmoid",
+    "sign",
+    "sin",
     "split",
     "sqrt",
     "square",
@@ -68,14 +78,20 @@ amin = Tensor.amin
 any = Tensor.any
 argmax = Tensor.argmax
 chunk = Tensor.chunk
+clamp = Tensor.clamp
+clip = Tensor.clip
 clone = Tensor.clone
+cos = Tensor.cos
 detach = Tensor.detach
 div = Tensor.__truediv__
+erf = Tensor.erf
 exp = Tensor.exp
+expm1 = Tensor.expm1
 flatten = Tensor.flatten
 gather = Tensor.gather
 index_select = Tensor.index_select
 log = Tensor.log
+log1p = Tensor.log1p
 masked_fill = Tensor.masked_fill
 matmul = Tensor.matmul
 max = Tensor.max
@@ -88,10 +104,14 @@ neg = Tensor.neg
 numel = Tensor.numel
 permute = Tensor.permute
 pow = Tensor.__pow__
+reciprocal = Tensor.reciprocal
 relu = Tensor.relu
 reshape = Tensor.reshape
+rsqrt = Tensor.rsqrt
 scatter_add = Tensor.scatter_add
 sigmoid = Tensor.sigmoid
+sign = Tensor.sign
+sin = Tensor.sin
 split = Tensor.split
 sqrt = Tensor.sqrt
 square = Tensor.square

@@ -4,12 +4,13 @@ Written from the formulas, not from the engine: what both agree on is not one mi
 (`test_ops.py`) fails when the engine lists an op that has no reference here.
 """
 
-from reference import draw, index, linalg, loss, memory, optim, pointwise, reduce, select, shape
+from reference import activation, draw, index, linalg, loss, memory, optim, pointwise, reduce, select, shape
 from reference.registry import REFERENCES, Reference
 
 __all__ = [
     "REFERENCES",
     "Reference",
+    "activation",
     "draw",
     "index",
     "linalg",

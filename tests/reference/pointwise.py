@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from reference.registry import Array, backward, forward, unbroadcast
@@ -131,76 +133,115 @@ def sqrt_backward(g: Array, x: Array) -> tuple[Array]:
     return (g / (2 * np.sqrt(x)),)
 
 
-@forward("tanh")
-def tanh(x: Array) -> Array:
-    return np.tanh(x)
+@forward("rsqrt")
+def rsqrt(x: Array) -> Array:
+    return np.asarray(1 / np.sqrt(x))
 
 
-@backward("tanh")
-def _tanh_vjp(g: Array, x: Array) -> tuple[Array]:
-    return (g / np.cosh(x) ** 2,)
+@backward("rsqrt")
+def rsqrt_backward(g: Array, x: Array) -> tuple[Array]:
+    return (-g / (2 * x * np.sqrt(x)),)
 
 
-@forward("tanh_backward")
-def tanh_backward(output: Array, grad: Array) -> Array:
-    return np.asarray(grad * (1 - output * output))
+@forward("reciprocal")
+def reciprocal(x: Array) -> Array:
+    return np.asarray(1 / x)
 
 
-@backward("tanh_backward")
-def _tanh_backward_vjp(g: Array, output: Array, grad: Array) -> tuple[Array, Array]:
-    to_output, to_grad = -2 * g * grad * output, g * (1 - output * output)
-    return unbroadcast(to_output, output.shape), unbroadcast(to_grad, grad.shape)
+@backward("reciprocal")
+def reciprocal_backward(g: Array, x: Array) -> tuple[Array]:
+    return (-g / (x * x),)
 
 
-@forward("sigmoid")
-def sigmoid(x: Array) -> Array:
-    return np.where(x >= 0, 1 / (1 + np.exp(-np.abs(x))), np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))))
+@forward("square")
+def square(x: Array) -> Array:
+    return np.square(x)
 
 
-@backward("sigmoid")
-def _sigmoid_vjp(g: Array, x: Array) -> tuple[Array]:
-    return (g * sigmoid(x) * sigmoid(-x),)
+@backward("square")
+def square_backward(g: Array, x: Array) -> tuple[Array]:
+    return (2 * g * x,)
 
 
-@forward("sigmoid_backward")
-def sigmoid_backward(output: Array, grad: Array) -> Array:
-    return np.asarray(grad * output * (1 - output))
+@forward("sign")
+def sign(x: Array) -> Array:
+    return np.asarray(np.sign(x))
 
 
-@backward("sigmoid_backward")
-def _sigmoid_backward_vjp(g: Array, output: Array, grad: Array) -> tuple[Array, Array]:
-    to_output, to_grad = g * grad * (1 - 2 * output), g * output * (1 - output)
-    return unbroadcast(to_output, output.shape), unbroadcast(to_grad, grad.shape)
+@backward("sign")
+def sign_backward(g: Array, x: Array) -> tuple[Array]:
+    return (np.zeros_like(x),)
 
 
-@forward("silu")
-def silu(x: Array) -> Array:
-    return np.asarray(np.where(x == -np.inf, 0, x) * sigmoid(x))  # The limit, where torch has NaN.
+@forward("clamp")
+def clamp(x: Array, *, min: float, max: float) -> Array:
+    return np.asarray(np.minimum(np.maximum(x, x.dtype.type(min)), x.dtype.type(max)))
 
 
-@backward("silu")
-def _silu_vjp(g: Array, x: Array) -> tuple[Array]:
-    return (g * sigmoid(x) * (1 + x * sigmoid(-x)),)
+@backward("clamp")
+def _clamp_vjp(g: Array, x: Array, *, min: float, max: float) -> tuple[Array]:
+    return (clamp_backward(x, g, min=min, max=max),)
 
 
-@forward("relu")
-def relu(x: Array) -> Array:
-    return np.maximum(x, 0)
+@forward("clamp_backward")
+def clamp_backward(x: Array, grad: Array, *, min: float, max: float) -> Array:
+    return np.where((x >= min) & (x <= max), grad, 0)
 
 
-@backward("relu")
-def _relu_vjp(g: Array, x: Array) -> tuple[Array]:
-    return (g * (x > 0),)
+@backward("clamp_backward")
+def _clamp_backward_vjp(g: Array, x: Array, grad: Array, *, min: float, max: float) -> tuple[None, Array]:
+    return None, unbroadcast(clamp_backward(x, g, min=min, max=max), grad.shape)
 
 
-@forward("relu_backward")
-def relu_backward(output: Array, grad: Array) -> Array:
-    return np.where(output > 0, grad, 0)
+@forward("expm1")
+def expm1(x: Array) -> Array:
+    return np.expm1(x)
 
 
-@backward("relu_backward")
-def _relu_backward_vjp(g: Array, output: Array, grad: Array) -> tuple[None, Array]:
-    return None, unbroadcast(np.where(output > 0, g, 0), grad.shape)
+@backward("expm1")
+def expm1_backward(g: Array, x: Array) -> tuple[Array]:
+    return (g * np.exp(x),)
+
+
+@forward("log1p")
+def log1p(x: Array) -> Array:
+    return np.log1p(x)
+
+
+@backward("log1p")
+def log1p_backward(g: Array, x: Array) -> tuple[Array]:
+    return (g / (1 + x),)
+
+
+# In float64, because NumPy's own float32 loses digits far out.
+@forward("sin")
+def sin(x: Array) -> Array:
+    return np.asarray(np.sin(x.astype(np.float64)))
+
+
+@backward("sin")
+def sin_backward(g: Array, x: Array) -> tuple[Array]:
+    return (g * np.cos(x),)
+
+
+@forward("cos")
+def cos(x: Array) -> Array:
+    return np.asarray(np.cos(x.astype(np.float64)))
+
+
+@backward("cos")
+def cos_backward(g: Array, x: Array) -> tuple[Array]:
+    return (-g * np.sin(x),)
+
+
+@forward("erf")
+def erf(x: Array) -> Array:
+    return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x)).reshape(x.shape)
+
+
+@backward("erf")
+def erf_backward(g: Array, x: Array) -> tuple[Array]:
+    return (g * 2 / np.sqrt(np.pi) * np.exp(-x * x),)
 
 
 _COMPARISONS = {

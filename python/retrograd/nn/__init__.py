@@ -5,7 +5,7 @@ from __future__ import annotations
 from retrograd import _core
 from retrograd._core import Parameter
 from retrograd.nn import functional, init
-from retrograd.nn.activation import LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from retrograd.nn.activation import GELU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from retrograd.nn.container import ModuleList, Sequential
 from retrograd.nn.dropout import Dropout
 from retrograd.nn.flatten import Flatten
@@ -14,6 +14,7 @@ from retrograd.nn.loss import CrossEntropyLoss, MSELoss
 from retrograd.nn.module import Module
 
 __all__ = [
+    "GELU",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
@@ -29,6 +30,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
     "Tanh",
     "functional",
     "init",

@@ -1,4 +1,4 @@
-"""Activations: ReLU, Tanh, Sigmoid, SiLU, Softmax, LogSoftmax."""
+"""Activations: ReLU, Tanh, Sigmoid, SiLU, GELU, Softplus, Softmax, LogSoftmax."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from retrograd.nn import functional as F
 from retrograd.nn._checks import unsupported
 from retrograd.nn.module import Module
 
-__all__ = ["LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Tanh"]
+__all__ = ["GELU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"]
 
 
 class ReLU(Module):
@@ -57,6 +57,50 @@ class SiLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         """Applies it to `input`."""
         return input.silu()
+
+
+class GELU(Module):
+    """The Gaussian error linear unit, x times the normal distribution function of x, element by element. Any shape.
+
+    `approximate="tanh"` takes the formula 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+    Hendrycks and Gimpel, "Gaussian Error Linear Units (GELUs)", 2016.
+
+    Raises:
+        ValueError: when called, for an `approximate` that is neither "none" nor "tanh".
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = approximate
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Applies it to `input`."""
+        return F.gelu(input, self.approximate)
+
+    def extra_repr(self) -> str:
+        """Which formula."""
+        return f"approximate={self.approximate!r}"
+
+
+class Softplus(Module):
+    """log(1 + exp(beta x)) / beta, a smooth form of ReLU, element by element. Any shape.
+
+    Where beta x > threshold it is x itself, so that nothing overflows.
+    Dugas et al., "Incorporating Second-Order Functional Knowledge for Better Option Pricing", 2001.
+    """
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta = beta
+        self.threshold = threshold
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Applies it to `input`."""
+        return F.softplus(input, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        """Both numbers."""
+        return f"beta={self.beta}, threshold={self.threshold}"
 
 
 class _AlongDim(Module):

@@ -6,12 +6,13 @@ import warnings
 
 from retrograd import _core
 from retrograd._checks import check_tensor
-from retrograd._core import DType, Tensor, linear
+from retrograd._core import DType, Tensor, gelu, linear, softplus
 from retrograd.nn._checks import unsupported
 
 __all__ = [
     "cross_entropy",
     "dropout",
+    "gelu",
     "linear",
     "log_softmax",
     "mse_loss",
@@ -19,6 +20,7 @@ __all__ = [
     "sigmoid",
     "silu",
     "softmax",
+    "softplus",
     "tanh",
 ]
 

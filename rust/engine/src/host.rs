@@ -27,6 +27,15 @@ impl Number {
         }
     }
 
+    /// As a real number.
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Number::Bool(x) => f64::from(u8::from(x)),
+            Number::Int(x) => x as f64,
+            Number::Float(x) => x,
+        }
+    }
+
     /// As a tensor without dimensions.
     pub fn to_tensor(self, dtype: DType) -> Result<Tensor> {
         let tensor = Tensor::empty(Default::default(), dtype)?;
@@ -34,9 +43,7 @@ impl Number {
         unsafe {
             match (self, dtype) {
                 (Number::Int(x), DType::I64) => *tensor.ptr().cast::<i64>() = x,
-                (Number::Int(x), _) => write(tensor.ptr(), dtype, x as f64),
-                (Number::Float(x), _) => write(tensor.ptr(), dtype, x),
-                (Number::Bool(x), _) => write(tensor.ptr(), dtype, f64::from(u8::from(x))),
+                (x, _) => write(tensor.ptr(), dtype, x.as_f64()),
             }
         }
         Ok(tensor)

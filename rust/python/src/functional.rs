@@ -3,6 +3,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use retrograd_engine::apply::{apply, apply1};
 use retrograd_engine::kernels::{Dims, Shape};
+use retrograd_engine::ops::activation::{Approximate, Gelu, Softplus};
 use retrograd_engine::ops::linear::Linear;
 use retrograd_engine::ops::loss::{CrossEntropy, Reduction};
 use retrograd_engine::ops::matmul::Matmul;
@@ -10,7 +11,7 @@ use retrograd_engine::ops::shape::{Permute, Reshape};
 use retrograd_engine::{Result, Tensor, generator};
 
 use crate::errors::engine_for;
-use crate::tensor::{PyTensor, wrap};
+use crate::tensor::{PyTensor, run, wrap};
 
 /// `input @ weight.T + bias`: `input` is (…, in), `weight` (out, in), `bias` (out,).
 #[pyfunction]
@@ -33,6 +34,47 @@ pub fn linear(
         }
     })?;
     wrap(py, result)
+}
+
+/// The Gaussian error linear unit, element by element: `input` times the normal distribution function of it.
+///
+/// `approximate="tanh"` takes the formula 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). Any shape.
+/// Hendrycks & Gimpel, "Gaussian Error Linear Units", 2016.
+///
+/// Raises:
+///     ValueError: for an unknown `approximate`.
+///     TypeError: for a tensor that is not of floating-point numbers.
+#[pyfunction]
+#[pyo3(signature = (input, approximate="none"))]
+pub fn gelu(py: Python<'_>, input: &Bound<'_, PyTensor>, approximate: &str) -> PyResult<Py<PyTensor>> {
+    let approximate = match approximate {
+        "none" => Approximate::None,
+        "tanh" => Approximate::Tanh,
+        other => {
+            return Err(PyValueError::new_err(format!(
+                "gelu: approximate must be 'none' or 'tanh', not '{other}'"
+            )));
+        }
+    };
+    run(py, Gelu { approximate }, &[input.get().tensor()])
+}
+
+/// A smooth form of relu, element by element: log(1 + exp(beta x)) / beta.
+///
+/// Where beta x is above `threshold` it is x itself, so that nothing overflows. Any shape.
+/// Dugas et al., "Incorporating Second-Order Functional Knowledge for Better Option Pricing", 2001.
+///
+/// Raises:
+///     TypeError: for a tensor that is not of floating-point numbers.
+#[pyfunction]
+#[pyo3(signature = (input, beta=1.0, threshold=20.0))]
+pub fn softplus(
+    py: Python<'_>,
+    input: &Bound<'_, PyTensor>,
+    beta: f64,
+    threshold: f64,
+) -> PyResult<Py<PyTensor>> {
+    run(py, Softplus { beta, threshold }, &[input.get().tensor()])
 }
 
 /// Each element zeroed with probability `p`, the others scaled by `1 / (1 - p)`; in evaluation, `input` itself.

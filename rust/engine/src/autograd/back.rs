@@ -123,6 +123,11 @@ impl<'a> Back<'a> {
         Ok([outputs.swap_remove(0), second])
     }
 
+    /// A number as a tensor without dimensions, of `like`'s dtype.
+    pub fn constant(&self, value: f64, like: &Tensor) -> Result<Tensor> {
+        make::full(Meta::new(Shape::new(), like.dtype()), value)
+    }
+
     /// Applies an op.
     pub fn op<const N: usize>(&self, op: impl Into<Op>, inputs: [&Tensor; N]) -> Result<Tensor> {
         apply1(op, &inputs)

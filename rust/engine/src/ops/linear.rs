@@ -3,9 +3,10 @@ use retrograd_kernels::operand::{In, Out};
 use retrograd_kernels::{formula, gemm, map, reduce};
 use smallvec::smallvec;
 
+use super::activation::{ReluBackward, SigmoidBackward, TanhBackward};
 use super::attrs::{DimSet, choice, op};
 use super::matmul::{Matmul, Matrix, PLAIN, Product, as_rows, rows, transposed, with_rows};
-use super::pointwise::{self, ReluBackward, SigmoidBackward, TanhBackward};
+use super::pointwise;
 use super::reduce::Sum;
 use super::shape::Reshape;
 use super::{Accepts::Float, Info, Metas, Op, OpDef, Save, View, info};

@@ -1,5 +1,6 @@
 //! The operators. Each is a small `Copy` struct of attributes in one file of this folder, with all
 //! that is known of it; the list at the end of this file makes the enum [`Op`] of them.
+pub mod activation;
 pub mod attrs;
 pub mod cast;
 pub mod cat;
@@ -312,8 +313,11 @@ ops! {
     pointwise::Add, pointwise::Sub, pointwise::Mul, pointwise::Div, pointwise::Pow,
     pointwise::Maximum, pointwise::Minimum,
     pointwise::Neg, pointwise::Abs, pointwise::Exp, pointwise::Log, pointwise::Sqrt,
-    pointwise::Tanh, pointwise::TanhBackward, pointwise::Sigmoid, pointwise::SigmoidBackward,
-    pointwise::Relu, pointwise::ReluBackward, pointwise::Silu,
+    pointwise::Rsqrt, pointwise::Reciprocal, pointwise::Square, pointwise::Sign, pointwise::Clamp, pointwise::ClampBackward,
+    pointwise::Expm1, pointwise::Log1p, pointwise::Sin, pointwise::Cos, pointwise::Erf,
+    activation::Tanh, activation::TanhBackward, activation::Sigmoid, activation::SigmoidBackward,
+    activation::Relu, activation::ReluBackward, activation::Silu, activation::SiluBackward,
+    activation::Gelu, activation::GeluBackward, activation::Softplus, activation::SoftplusBackward,
     compare::Compare, select::Where,
     matmul::Matmul,
     linear::Linear, linear::LinearActivation, linear::LinearBackward, linear::AddLinearBackward,

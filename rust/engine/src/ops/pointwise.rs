@@ -4,15 +4,18 @@ use retrograd_kernels::{Shape, Strides, formula, map};
 use smallvec::smallvec;
 
 use super::attrs::op;
+use super::compare::{Compare, Kind};
+use super::select::Where;
 use super::{Accepts, Info, Metas, OpDef, Save, View, info};
 use crate::autograd::Back;
 use crate::dtype::with_float;
 use crate::error::Result;
 use crate::layout::{Meta, broadcast};
 
-const UNARY: &[&str] = &["(3,4)", "()", "(0,4)", "(1,)", "(4,3).T", "(3,4)::2", "(2,3,5)", "(1037,)"];
+pub(super) const UNARY: &[&str] =
+    &["(3,4)", "()", "(0,4)", "(1,)", "(4,3).T", "(3,4)::2", "(2,3,5)", "(1037,)"];
 const UNARY_POSITIVE: &[&str] = &["(3,4)+", "()+", "(0,4)+", "(1,)+", "(4,3).T+", "(3,4)::2+", "(1037,)+"];
-const BINARY: &[&str] = &[
+pub(super) const BINARY: &[&str] = &[
     "(3,4) (3,4)",
     "() ()",
     "(0,4) (0,4)",
@@ -37,8 +40,24 @@ const BINARY_POSITIVE: &[&str] = &[
     "(1037,)+ (1037,)+",
 ];
 
+const CLAMP: &[&str] = &[
+    "(3,4) min=-1.0 max=1.5",
+    "() min=0.0 max=1.0",
+    "(0,4) min=0.0 max=1.0",
+    "(4,3).T min=-0.5 max=0.5",
+    "(3,4)::2 min=1.0 max=-1.0",
+    "(1037,) min=-1.0 max=1.0",
+];
+const CLAMP_BACKWARD: &[&str] = &[
+    "(3,4) (3,4) min=-1.0 max=1.5",
+    "() () min=0.0 max=1.0",
+    "(0,4) (0,4) min=0.0 max=1.0",
+    "(4,3).T (4,) min=-0.5 max=0.5",
+    "(3,4)::2 (3,1) min=1.0 max=-1.0",
+];
+
 /// The shape rule: operands broadcast, the dtype stays.
-fn elementwise(x: &[&Meta]) -> Result<Metas> {
+pub(super) fn elementwise(x: &[&Meta]) -> Result<Metas> {
     let shape = match x {
         [a] => a.shape,
         [a, b] if a.shape == b.shape => a.shape,
@@ -102,14 +121,16 @@ where
     }
 }
 
-/// An elementwise op: `name, operands, dtypes, saves, samples, kernel, formula, vjp`.
+/// An elementwise op: `name { attributes }, operands, dtypes, saves, samples, kernel, formula, vjp`. With `as op`, kernel and
+/// vjp know the op and so its attributes by that name.
 macro_rules! pointwise {
     ($(
-        $(#[$doc:meta])* $name:ident($($operand:ident),+) = $text:literal,
+        $(#[$doc:meta])* $name:ident $({ $($(#[$fdoc:meta])* $field:ident: $t:ty),* $(,)? })? ($($operand:ident),+)
+        $(as $this:ident)? = $text:literal,
         $accepts:ident, saves $saves:expr, samples $samples:expr, $kernel:ident($formula:expr),
         vjp |$b:ident| $vjp:expr;
     )*) => { $(
-        op! { $(#[$doc])* pub struct $name {} }
+        op! { $(#[$doc])* pub struct $name { $($($(#[$fdoc])* $field: $t),*)? } }
 
         impl OpDef for $name {
             const INFO: Info = info($text, &[$(stringify!($operand)),+])
@@ -122,14 +143,17 @@ macro_rules! pointwise {
                 elementwise(x)
             }
             fn run(&self, x: &[View], y: &[View]) -> Result<()> {
+                $(let $this = self;)?
                 $kernel($formula, x, y)
             }
             fn vjp(&self, $b: &mut Back) -> Result<()> {
+                $(let $this = self;)?
                 $vjp
             }
         }
     )* };
 }
+pub(super) use pointwise;
 
 use Save::{X, Y};
 
@@ -175,17 +199,17 @@ pointwise! {
         let g = b.g()?;
         if b.needs(0) {
             let (x, e) = (b.x(0)?, b.x(1)?);
-            let one = crate::make::full(Meta::new(Default::default(), e.dtype()), 1.0)?;
+            let one = b.constant(1.0, &e)?;
             let slope = b.op(Mul {}, [&e, &b.op(Pow {}, [&x, &b.op(Sub {}, [&e, &one])?])?])?;
             b.add(0, b.op(Mul {}, [&g, &slope])?)?;
         }
         if b.needs(1) {
             // 0 ** e does not change with e: log(0) must not make it NaN.
             let (x, y) = (b.x(0)?, b.y(0)?);
-            let zero = crate::make::zeros(Meta::new(Default::default(), x.dtype()))?;
+            let zero = b.constant(0.0, &x)?;
             let slope = b.op(Mul {}, [&y, &b.op(Log {}, [&x])?])?;
-            let at_zero = b.op(super::compare::Compare { kind: super::compare::Kind::Eq }, [&x, &zero])?;
-            let slope = b.op(super::select::Where {}, [&at_zero, &zero, &slope])?;
+            let at_zero = b.op(Compare { kind: Kind::Eq }, [&x, &zero])?;
+            let slope = b.op(Where {}, [&at_zero, &zero, &slope])?;
             b.add(1, b.op(Mul {}, [&g, &slope])?)?;
         }
         Ok(())
@@ -208,10 +232,9 @@ pointwise! {
     Abs(input) = "abs", Number, saves &[(0, X(0))], samples UNARY, number(formula::Abs),
     vjp |b| {
         let (g, x) = (b.g()?, b.x(0)?);
-        let zero = crate::make::zeros(Meta::new(Default::default(), x.dtype()))?;
-        let (gt, lt) = (super::compare::Kind::Gt, super::compare::Kind::Lt);
-        let up = b.op(super::select::Where {}, [&b.op(super::compare::Compare { kind: gt }, [&x, &zero])?, &g, &zero])?;
-        let down = b.op(super::select::Where {}, [&b.op(super::compare::Compare { kind: lt }, [&x, &zero])?, &g, &zero])?;
+        let zero = b.constant(0.0, &x)?;
+        let up = b.op(Where {}, [&b.op(Compare { kind: Kind::Gt }, [&x, &zero])?, &g, &zero])?;
+        let down = b.op(Where {}, [&b.op(Compare { kind: Kind::Lt }, [&x, &zero])?, &g, &zero])?;
         b.add(0, b.op(Sub {}, [&up, &down])?)
     };
 
@@ -230,70 +253,91 @@ pointwise! {
         b.add(0, b.op(Div {}, [&b.g()?, &b.op(Add {}, [&y, &y])?])?)
     };
 
-    /// The hyperbolic tangent.
-    Tanh(input) = "tanh", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Tanh),
-    vjp |b| b.add(0, b.op(TanhBackward {}, [&b.y(0)?, &b.g()?])?);
-
-    /// `grad * (1 - output * output)`.
-    TanhBackward(output, grad) = "tanh_backward", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0))], samples BINARY,
-    float(formula::TanhGrad),
+    /// 1 / the square root.
+    Rsqrt(input) = "rsqrt", Float, saves &[(0, Y(0))], samples UNARY_POSITIVE, float(formula::Rsqrt),
     vjp |b| {
-        let g = b.g()?;
-        if b.needs(0) {
-            let twice = b.op(Mul {}, [&b.op(Add {}, [&b.x(0)?, &b.x(0)?])?, &b.x(1)?])?;
-            b.add(0, b.op(Neg {}, [&b.op(Mul {}, [&g, &twice])?])?)?;
-        }
-        if b.needs(1) { b.add(1, b.op(TanhBackward {}, [&b.x(0)?, &g])?)?; }
-        Ok(())
+        let y = b.y(0)?;
+        let cube = b.op(Mul {}, [&b.op(Square {}, [&y])?, &y])?;
+        b.add(0, b.op(Mul {}, [&b.g()?, &b.op(Mul {}, [&cube, &b.constant(-0.5, &y)?])?])?)
     };
 
-    /// The logistic function, `1 / (1 + exp(-input))`.
-    Sigmoid(input) = "sigmoid", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Sigmoid),
-    vjp |b| b.add(0, b.op(SigmoidBackward {}, [&b.y(0)?, &b.g()?])?);
-
-    /// `grad * output * (1 - output)`.
-    SigmoidBackward(output, grad) = "sigmoid_backward", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0))],
-    samples BINARY, float(formula::SigmoidGrad),
+    /// 1 / `input`.
+    Reciprocal(input) = "reciprocal", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Reciprocal),
     vjp |b| {
-        let g = b.g()?;
-        if b.needs(0) {
-            // d/dy y (1 - y) = 1 - 2 y
-            let y = b.x(0)?;
-            let one = crate::make::full(Meta::new(Default::default(), y.dtype()), 1.0)?;
-            let slope = b.op(Sub {}, [&one, &b.op(Add {}, [&y, &y])?])?;
-            b.add(0, b.op(Mul {}, [&b.op(Mul {}, [&g, &b.x(1)?])?, &slope])?)?;
-        }
-        if b.needs(1) { b.add(1, b.op(SigmoidBackward {}, [&b.x(0)?, &g])?)?; }
-        Ok(())
+        let square = b.op(Square {}, [&b.y(0)?])?;
+        b.add(0, b.op(Neg {}, [&b.op(Mul {}, [&b.g()?, &square])?])?)
     };
 
-    /// `input * sigmoid(input)`. Elfwing, Uchibe & Doya (2018).
-    Silu(input) = "silu", Float, saves &[(0, X(0)), (0, Y(0))], samples UNARY, float(formula::Silu),
+    /// `input * input`.
+    Square(input) = "square", Number, saves &[(0, X(0))], samples UNARY, number(formula::Square),
     vjp |b| {
-        // With s for sigmoid(x): (x s)' = s + x s (1 - s).
-        let (s, y) = (b.op(Sigmoid {}, [&b.x(0)?])?, b.y(0)?);
-        let slope = b.op(Add {}, [&s, &b.op(Sub {}, [&y, &b.op(Mul {}, [&y, &s])?])?])?;
+        let x = b.x(0)?;
+        b.add(0, b.op(Mul {}, [&b.g()?, &b.op(Add {}, [&x, &x])?])?)
+    };
+
+    /// 1, -1, or the zero or NaN that `input` is; its derivative is zero.
+    Sign(input) = "sign", Number, saves &[], samples UNARY, number(formula::Sign),
+    vjp |b| b.add(0, crate::make::zeros(b.meta(0))?);
+
+    /// `min(max(input, min), max)`; NaN stays. At the bounds themselves the derivative is 1.
+    Clamp {
+        /// The lower bound; minus infinity for none.
+        min: f64,
+        /// The upper bound, which wins where it is below the lower one; infinity for none.
+        max: f64,
+    } (input) as op = "clamp", Float, saves &[(0, X(0))], samples CLAMP,
+    float(formula::Clamp { min: op.min, max: op.max }),
+    vjp |b| b.add(0, b.op(ClampBackward { min: op.min, max: op.max }, [&b.x(0)?, &b.g()?])?);
+
+    /// `grad` where `input` is from `min` to `max`, else zero.
+    ClampBackward {
+        /// The lower bound.
+        min: f64,
+        /// The upper bound.
+        max: f64,
+    } (input, grad) as op = "clamp_backward", Float, saves &[(1, X(0))], samples CLAMP_BACKWARD,
+    float(formula::ClampGrad { min: op.min, max: op.max }),
+    vjp |b| if b.needs(1) { b.add(1, b.op(*op, [&b.x(0)?, &b.g()?])?) } else { Ok(()) };
+
+    /// `exp(input) - 1`, exact near zero.
+    Expm1(input) = "expm1", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Expm1),
+    vjp |b| {
+        let y = b.y(0)?;
+        b.add(0, b.op(Mul {}, [&b.g()?, &b.op(Add {}, [&y, &b.constant(1.0, &y)?])?])?)
+    };
+
+    /// `log(1 + input)`, exact near zero.
+    Log1p(input) = "log1p", Float, saves &[(0, X(0))], samples UNARY_POSITIVE, float(formula::Log1p),
+    vjp |b| {
+        let x = b.x(0)?;
+        b.add(0, b.op(Div {}, [&b.g()?, &b.op(Add {}, [&x, &b.constant(1.0, &x)?])?])?)
+    };
+
+    /// The sine.
+    Sin(input) = "sin", Float, saves &[(0, X(0))], samples UNARY, float(formula::Sin),
+    vjp |b| b.add(0, b.op(Mul {}, [&b.g()?, &b.op(Cos {}, [&b.x(0)?])?])?);
+
+    /// The cosine.
+    Cos(input) = "cos", Float, saves &[(0, X(0))], samples UNARY, float(formula::Cos),
+    vjp |b| b.add(0, b.op(Neg {}, [&b.op(Mul {}, [&b.g()?, &b.op(Sin {}, [&b.x(0)?])?])?])?);
+
+    /// The error function.
+    Erf(input) = "erf", Float, saves &[(0, X(0))], samples UNARY, float(formula::Erf),
+    vjp |b| {
+        // 2 / sqrt(pi) e^(-x^2)
+        let square = b.op(Square {}, [&b.x(0)?])?;
+        let bell = b.op(Exp {}, [&b.op(Neg {}, [&square])?])?;
+        let slope = b.op(Mul {}, [&bell, &b.constant(std::f64::consts::FRAC_2_SQRT_PI, &bell)?])?;
         b.add(0, b.op(Mul {}, [&b.g()?, &slope])?)
     };
-
-    /// `max(input, 0)`; its derivative at zero is zero.
-    Relu(input) = "relu", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Relu),
-    vjp |b| b.add(0, b.op(ReluBackward {}, [&b.y(0)?, &b.g()?])?);
-
-    /// `grad` where `output` is above zero, else zero.
-    ReluBackward(output, grad) = "relu_backward", Float, saves &[(1, X(0))], samples BINARY, float(formula::ReluGrad),
-    vjp |b| if b.needs(1) { b.add(1, b.op(ReluBackward {}, [&b.x(0)?, &b.g()?])?) } else { Ok(()) };
 }
 
 /// The gradient goes to the operand that won; where both did, half to each.
 fn extremum(b: &mut Back) -> Result<()> {
-    use super::compare::{Compare, Kind};
-    use super::select::Where;
     let (g, x0, x1) = (b.g()?, b.x(0)?, b.x(1)?);
-    let scalar = |v| crate::make::full(Meta::new(Default::default(), g.dtype()), v);
-    let half = b.op(Mul {}, [&g, &scalar(0.5)?])?;
+    let half = b.op(Mul {}, [&g, &b.constant(0.5, &g)?])?;
     let tie = b.op(Compare { kind: Kind::Eq }, [&x0, &x1])?;
-    let zero = scalar(0.0)?;
+    let zero = b.constant(0.0, &g)?;
     // The first operand wins where picking it gives the op's own result.
     let is_max = matches!(b.kind(), super::Op::Maximum(_));
     for (i, kind) in

@@ -1,4 +1,5 @@
-//! Derivatives times the gradient `g`, fused: what a backward pass computes. NaN in either operand gives NaN.
+//! Derivatives times the gradient `g`, fused: what a backward pass computes. NaN in either operand gives NaN, except where a comparison alone
+//! decides.
 use crate::map::Formula;
 use crate::simd::FloatVec;
 
@@ -25,4 +26,20 @@ gradients! {
     ReluGrad |y, g| V::select(y.gt(y.lit(0.0)), g, y.lit(0.0));
     /// Of `log(x)`: `g / x`
     LogGrad |x, g| g / x;
+}
+
+/// Of `clamp(x)`: `g` where `x` is from `min` to `max`, else 0
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClampGrad {
+    /// The lower bound.
+    pub min: f64,
+    /// The upper bound.
+    pub max: f64,
+}
+
+impl Formula<2> for ClampGrad {
+    #[inline(always)]
+    fn eval<V: FloatVec>(self, [x, g]: [V; 2]) -> V {
+        V::select(x.ge(x.lit(self.min)) & x.le(x.lit(self.max)), g, x.lit(0.0))
+    }
 }

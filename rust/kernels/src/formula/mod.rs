@@ -24,7 +24,7 @@ pub use arith::{
 pub use compare::{Eq, Ge, Gt, Le, Lt, Ne};
 pub use erf::{Erf, Gelu, GeluGrad, GeluTanh, GeluTanhGrad};
 pub use exp::{Exp, Expm1};
-pub use grad::{LogGrad, ReluGrad, SigmoidGrad, TanhGrad};
+pub use grad::{ClampGrad, LogGrad, ReluGrad, SigmoidGrad, TanhGrad};
 pub use log::{Log, Log1p};
 pub use pow::{Pow, PowScalar};
 pub use tanh::Tanh;

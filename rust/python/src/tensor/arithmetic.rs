@@ -5,7 +5,7 @@ use retrograd_engine::apply::apply1;
 use retrograd_engine::dtype::Category;
 use retrograd_engine::ops::compare::{Compare, Kind};
 use retrograd_engine::ops::matmul::Matmul;
-use retrograd_engine::ops::pointwise::{Abs, Add, Div, Maximum, Minimum, Mul, Neg, Pow, Sub};
+use retrograd_engine::ops::pointwise::{Abs, Add, Div, Maximum, Minimum, Mul, Neg, Pow, Square, Sub};
 use retrograd_engine::ops::shape::Reshape;
 use retrograd_engine::ops::{Op, select};
 use retrograd_engine::{DType, Result, Tensor, make};
@@ -176,9 +176,10 @@ impl PyTensor {
         }
         // A square is one product, exact where the general power is not.
         if other.extract::<f64>().is_ok_and(|e| e == 2.0) && !other.is_instance_of::<PyTensor>() {
-            return Ok(binary(other.py(), Mul {}, self.tensor(), self.tensor())?
-                .into_bound(other.py())
-                .into_any());
+            let (py, t) = (other.py(), self.tensor());
+            let square =
+                if t.dtype() == DType::Bool { binary(py, Mul {}, t, t)? } else { run(py, Square {}, &[t])? };
+            return Ok(square.into_bound(py).into_any());
         }
         operator(self.tensor(), other, Pow {}, false)
     }

@@ -2,8 +2,12 @@
 use pyo3::prelude::*;
 use retrograd_engine::apply::{apply_in_place, apply1};
 use retrograd_engine::ops::Op;
+use retrograd_engine::ops::activation::{Relu, Sigmoid, Tanh};
 use retrograd_engine::ops::memory::{CopyInto, Fill};
-use retrograd_engine::ops::pointwise::{Add, Div, Exp, Log, Mul, Neg, Relu, Sigmoid, Sqrt, Sub, Tanh};
+use retrograd_engine::ops::pointwise::{
+    Abs, Add, Cos, Div, Erf, Exp, Expm1, Log, Log1p, Mul, Neg, Reciprocal, Rsqrt, Sign, Sin, Sqrt, Square,
+    Sub,
+};
 use retrograd_engine::ops::select::Where;
 use retrograd_engine::{generator, make};
 
@@ -76,10 +80,30 @@ unary! {
     neg_, Neg;
     /// Overwrites each element with its exponential.
     exp_, Exp;
+    /// Overwrites each element with its exponential less one.
+    expm1_, Expm1;
     /// Overwrites each element with its logarithm.
     log_, Log;
+    /// Overwrites each element with the logarithm of one plus it.
+    log1p_, Log1p;
     /// Overwrites each element with its square root.
     sqrt_, Sqrt;
+    /// Overwrites each element with one divided by its square root.
+    rsqrt_, Rsqrt;
+    /// Overwrites each element with one divided by it.
+    reciprocal_, Reciprocal;
+    /// Overwrites each element with its square.
+    square_, Square;
+    /// Overwrites each element with its sign.
+    sign_, Sign;
+    /// Overwrites each element with its absolute value.
+    abs_, Abs;
+    /// Overwrites each element with its sine.
+    sin_, Sin;
+    /// Overwrites each element with its cosine.
+    cos_, Cos;
+    /// Overwrites each element with its error function.
+    erf_, Erf;
     /// Overwrites each element with its hyperbolic tangent.
     tanh_, Tanh;
     /// Overwrites each element with its logistic function.

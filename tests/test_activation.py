@@ -1,0 +1,159 @@
+"""Activations and functions of each element as users call them; the ops themselves are swept in `test_ops.py`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import retrograd as rg
+from checks.gradients import check_gradients
+from reference import activation as reference
+from retrograd import Tensor, nn
+from retrograd.nn import functional as F
+
+X = np.linspace(-6, 6, 41) + 0.013
+
+LAYERS: dict[str, tuple[nn.Module, Callable[[Any], Any]]] = {
+    "GELU": (nn.GELU(), lambda x: reference.gelu(x, approximate="none")),
+    "GELU tanh": (nn.GELU("tanh"), lambda x: reference.gelu(x, approximate="tanh")),
+    "SiLU": (nn.SiLU(), reference.silu),
+    "Softplus": (nn.Softplus(), lambda x: reference.softplus(x, beta=1, threshold=20)),
+    "Softplus beta": (nn.Softplus(2, 3), lambda x: reference.softplus(x, beta=2, threshold=3)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name: str) -> None:
+    layer, want = LAYERS[name]
+    np.testing.assert_allclose(layer(rg.tensor(X)).numpy(), want(X), rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_third_derivatives(name: str) -> None:
+    """The fused backward of an activation is an op with derivatives of its own."""
+    check_gradients(LAYERS[name][0], [X[::6]], order=3)
+
+
+@pytest.mark.parametrize(("layer", "kernel"), [(nn.SiLU(), "Silu"), (nn.GELU(), "Gelu"), (nn.Softplus(), "Softplus")])
+def test_the_backward_is_one_op(layer: nn.Module, kernel: str) -> None:
+    x = rg.tensor(X, requires_grad=True)
+    (g,) = rg.autograd.grad(layer(x).sum(), [x], create_graph=True)
+    assert g.grad_fn is not None
+    assert repr(g.grad_fn).startswith(f"<{kernel}Backward(")
+
+
+def test_representations() -> None:
+    assert repr(nn.GELU("tanh")) == "GELU(approximate='tanh')"
+    assert repr(nn.Softplus()) == "Softplus(beta=1.0, threshold=20.0)"
+
+
+def test_limits() -> None:
+    """Far out every activation is what it tends to, and so are its derivatives."""
+    ends = rg.tensor([-math.inf, -1e30, 1e30, math.inf], dtype=rg.float64)
+    for layer, _ in LAYERS.values():
+        x = ends.clone().requires_grad_()
+        y = layer(x)
+        assert y.tolist() == [0, 0, 1e30, math.inf]
+        y.sum().backward()
+        assert x.grad is not None
+        assert x.grad.tolist() == [0, 0, 1, 1]
+
+
+def test_unknown_approximation() -> None:
+    with pytest.raises(ValueError, match=r"gelu: approximate must be 'none' or 'tanh', not 'erf'"):
+        F.gelu(rg.ones(2), "erf")
+
+
+def test_integers_are_refused() -> None:
+    for f in (F.gelu, F.softplus):
+        with pytest.raises(TypeError, match=r"must be a floating-point tensor, not int64; cast it with"):
+            f(rg.arange(3))
+
+
+@pytest.mark.parametrize(
+    "name", ["log1p", "expm1", "erf", "sin", "cos", "rsqrt", "reciprocal", "square", "sign", "abs"]
+)
+def test_functions_methods_and_in_place(name: str) -> None:
+    x = rg.tensor([0.25, 1.0, 3.0], dtype=rg.float64)
+    y = getattr(rg, name)(x)
+    assert y.tolist() == getattr(x, name)().tolist()
+    z = x.clone()
+    assert getattr(z, f"{name}_")() is z
+    assert z.tolist() == y.tolist()
+
+
+def test_integers_become_floats_where_they_must() -> None:
+    n = rg.tensor([-2, 0, 3])
+    assert n.square().tolist() == [4, 0, 9]
+    assert (n**2).dtype == rg.int64
+    assert n.sign().tolist() == [-1, 0, 1]
+    assert n.sin().dtype == rg.float32
+    assert n.reciprocal().tolist() == [-0.5, math.inf, pytest.approx(1 / 3)]
+    assert (rg.tensor([True, False]) ** 2).tolist() == [1, 0]
+
+
+# --- clamp ---
+
+
+def test_clamp() -> None:
+    x = rg.tensor([-2.0, 0.5, math.nan, 7.0])
+    np.testing.assert_array_equal(x.clamp(-1, 1).numpy(), np.array([-1, 0.5, np.nan, 1], np.float32))
+    np.testing.assert_array_equal(x.clip(max=1).numpy(), np.array([-2, 0.5, np.nan, 1], np.float32))
+    np.testing.assert_array_equal(rg.clamp(x, min=0).numpy(), np.array([0, 0.5, np.nan, 7], np.float32))
+    assert x[:2].clamp(1, -1).tolist() == [-1, -1]
+    y = x.clone()
+    assert y.clamp_(0, 1) is y
+    np.testing.assert_array_equal(y.numpy(), np.array([0, 0.5, np.nan, 1], np.float32))
+
+
+def test_clamp_of_integers_keeps_them() -> None:
+    n = rg.tensor([-5, 2, 2**60 + 1])
+    assert n.clamp(-1, 3).tolist() == [-1, 2, 3]
+    assert n.clamp(min=0).tolist() == [0, 2, 2**60 + 1]
+    assert n[:2].clamp(0.5).tolist() == [0.5, 2.0]
+    assert n.clamp_(0).tolist() == [0, 2, 2**60 + 1]
+
+
+def test_clamp_by_tensors() -> None:
+    x = rg.tensor([[1.0, 5.0], [-3.0, 2.0]], requires_grad=True)
+    low = rg.tensor([0.0, 2.0], requires_grad=True)
+    y = x.clamp(low, 4)
+    assert y.tolist() == [[1, 4], [0, 2]]
+    y.sum().backward()
+    assert x.grad is not None
+    assert low.grad is not None
+    assert x.grad.tolist() == [[1, 0], [0, 1]]  # At the bound the gradient is the element's.
+    assert low.grad.tolist() == [1, 0]
+
+
+def test_the_gradient_of_clamp_is_one_at_the_bounds() -> None:
+    x = rg.tensor([-1.5, -1.0, 0.0, 1.0, 1.5], requires_grad=True)
+    x.clamp(-1, 1).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [0, 1, 1, 1, 0]
+
+
+def test_clamp_to_nothing() -> None:
+    with pytest.raises(ValueError, match="clamp: give at least one of 'min' and 'max'"):
+        rg.ones(2).clamp()
+    with pytest.raises(TypeError, match="clamp: an operand must be"):
+        rg.ones(2).clamp("0")
+
+
+def test_recorded() -> None:
+    """Attributes and constants of a fused backward survive replay."""
+
+    @rg.compile
+    def step(x: Tensor) -> Tensor:
+        x = x.detach().requires_grad_()
+        y = F.gelu(x, "tanh") + F.softplus(x, 2.0, 3.0) + x.clamp(-1, 1) + x.rsqrt()
+        g: Tensor = rg.autograd.grad(y.sum(), [x])[0]
+        return g
+
+    first, second = rg.tensor([0.3, 2.0]), rg.tensor([0.7, 0.9])
+    want = [step(v).tolist() for v in (first, second)]
+    assert [step(v).tolist() for v in (first, second)] == want
+    assert want[0] != want[1]
