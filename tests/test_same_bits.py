@@ -65,6 +65,7 @@ PROGRAM = """
             "max": big.amax(0),
             "softmax": F.softmax(big, 1),
             "cross entropy": F.cross_entropy(big, rg.arange(1100)),
+            "layer norm": F.layer_norm(big, (1100,), big[0], big[1]),
             "dropout": F.dropout(big, 0.3),
             "rand": rg.rand(100_003, dtype=dtype),
             "randn": rg.randn(100_003, dtype=dtype),
@@ -73,7 +74,8 @@ PROGRAM = """
 
     rg.manual_seed(1)
     net = nn.Sequential(
-        nn.Linear(64, 256), nn.ReLU(), nn.Dropout(0.2), nn.Linear(256, 128), nn.Tanh(), nn.Linear(128, 10)
+        nn.Linear(64, 256), nn.ReLU(), nn.Dropout(0.2), nn.LayerNorm(256), nn.Linear(256, 128), nn.Tanh(),
+        nn.Linear(128, 10)
     )
     x = rg.tensor(rng.standard_normal((512, 64)).astype(np.float32))
     y = rg.tensor(rng.integers(0, 10, 512))

@@ -964,6 +964,18 @@ def is_grad_enabled() -> bool2:
     Whether operations are recorded on the graph.
     """
 
+def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: SupportsFloat | SupportsIndex = 1e-5) -> Tensor:
+    """
+    Brings the last dimensions of `input` to mean 0 and variance 1, then scales by `weight` and shifts by `bias`.
+
+    Shapes: `input` (*, *normalized_shape), `weight` and `bias` `normalized_shape`; the output has the input's.
+    Ba, Kiros & Hinton, "Layer Normalization", 2016.
+
+    Raises:
+        ValueError: when the input's shape does not end in `normalized_shape`, or weight or bias have another shape.
+        TypeError: for tensors that are not of one floating-point dtype.
+    """
+
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     `input @ weight.T + bias`: `input` is (…, in), `weight` (out, in), `bias` (out,).

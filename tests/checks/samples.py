@@ -92,8 +92,9 @@ class Op:
     differentiable: list[bool]
 
     def accepts_of(self, sample: Sample) -> list[str]:
-        """What each operand of the sample may be; a list of operands may all be the same."""
-        return self.accepts * len(sample.operands) if self.variadic else self.accepts
+        """What each operand of the sample may be; a list of operands may all be the same, the last may be left out."""
+        count = len(sample.operands)
+        return self.accepts * count if self.variadic else self.accepts[:count]
 
     @property
     def call(self) -> Any:

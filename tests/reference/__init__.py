@@ -4,7 +4,7 @@ Written from the formulas, not from the engine: what both agree on is not one mi
 (`test_ops.py`) fails when the engine lists an op that has no reference here.
 """
 
-from reference import activation, draw, index, linalg, loss, memory, optim, pointwise, reduce, select, shape
+from reference import activation, draw, index, linalg, loss, memory, norm, optim, pointwise, reduce, select, shape
 from reference.registry import REFERENCES, Reference
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "linalg",
     "loss",
     "memory",
+    "norm",
     "optim",
     "pointwise",
     "reduce",

@@ -12,6 +12,7 @@ from retrograd.nn.flatten import Flatten
 from retrograd.nn.linear import Identity, Linear
 from retrograd.nn.loss import CrossEntropyLoss, MSELoss
 from retrograd.nn.module import Module
+from retrograd.nn.normalization import LayerNorm
 
 __all__ = [
     "GELU",
@@ -19,6 +20,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "Identity",
+    "LayerNorm",
     "Linear",
     "LogSoftmax",
     "MSELoss",

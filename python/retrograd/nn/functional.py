@@ -6,13 +6,14 @@ import warnings
 
 from retrograd import _core
 from retrograd._checks import check_tensor
-from retrograd._core import DType, Tensor, gelu, linear, softplus
+from retrograd._core import DType, Tensor, gelu, layer_norm, linear, softplus
 from retrograd.nn._checks import unsupported
 
 __all__ = [
     "cross_entropy",
     "dropout",
     "gelu",
+    "layer_norm",
     "linear",
     "log_softmax",
     "mse_loss",

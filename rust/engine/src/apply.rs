@@ -180,8 +180,11 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
         if track { inputs.iter().map(|x| differentiable_edge(x)).collect() } else { SmallVec::new() };
 
     // What a gradient needs of the operand is kept before it is overwritten.
-    let needs_original = track
-        && op.info().saves.iter().any(|&(operand, save)| save == Save::X(0) && !edges[operand].is_none());
+    let needs_original =
+        track
+            && op.info().saves.iter().any(|&(operand, save)| {
+                save == Save::X(0) && edges.get(operand).is_some_and(|e| !e.is_none())
+            });
     let original = if needs_original {
         let _no_grad = GradMode::set(false);
         Some(apply1(Clone {}, &[target])?)

@@ -1,4 +1,5 @@
-//! How long softmax, cross entropy and random draws take an element.
+//! How long softmax, cross entropy, layer normalisation and random draws take an element.
+use retrograd_kernels::norm::{Gradients, Matrix, Statistics, layer_norm, layer_norm_backward, workspace};
 use retrograd_kernels::operand::{In, Out};
 use retrograd_kernels::philox::{dropout, normal, uniform};
 use retrograd_kernels::softmax::{cross_entropy, cross_entropy_backward, softmax};
@@ -43,6 +44,25 @@ fn main() {
             let (lse, out) = (lse.as_ptr(), y.as_mut_ptr());
             let time =
                 seconds(|| cross_entropy_backward(rows, columns, x, s, t, 1, -100, lse, &g, 0, 1.0, out, s));
+            report(&format!("its backward {rows}x{columns}"), n, time);
+        }
+    }
+    for (rows, columns) in [(1, 64), (128, 64), (4096, 768), (8, 50_000)] {
+        let n = rows * columns;
+        let x: Vec<f32> = (0..n).map(|i| (i % 100) as f32 * 0.1).collect();
+        let (mut y, mut kept, w) = (vec![0f32; n], vec![1f32; 2 * rows], vec![0.5f32; columns]);
+        let (mut dw, mut db) = (w.clone(), w.clone());
+        let mut scratch = vec![0u64; workspace::<f32>(rows, columns).div_ceil(8)];
+        let x = Matrix { rows, columns, ptr: x.as_ptr(), strides: [columns as isize, 1] };
+        let (mean, rstd) = kept.split_at_mut(rows);
+        let kept = Statistics { mean: mean.as_mut_ptr(), rstd: rstd.as_mut_ptr() };
+        let out = Gradients { input: y.as_mut_ptr(), weight: dw.as_mut_ptr(), bias: db.as_mut_ptr() };
+        // SAFETY: the buffers have the sizes said.
+        unsafe {
+            let time = seconds(|| layer_norm(x, w.as_ptr(), w.as_ptr(), 1e-5, out.input, kept));
+            report(&format!("layer norm {rows}x{columns}"), n, time);
+            let time =
+                seconds(|| layer_norm_backward(x, x, kept, w.as_ptr(), out, scratch.as_mut_ptr().cast()));
             report(&format!("its backward {rows}x{columns}"), n, time);
         }
     }

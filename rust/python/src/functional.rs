@@ -7,10 +7,14 @@ use retrograd_engine::ops::activation::{Approximate, Gelu, Softplus};
 use retrograd_engine::ops::linear::Linear;
 use retrograd_engine::ops::loss::{CrossEntropy, Reduction};
 use retrograd_engine::ops::matmul::Matmul;
+use retrograd_engine::ops::norm::LayerNorm;
+use retrograd_engine::ops::pointwise::Add;
 use retrograd_engine::ops::shape::{Permute, Reshape};
 use retrograd_engine::{Result, Tensor, generator};
+use smallvec::SmallVec;
 
 use crate::errors::engine_for;
+use crate::operand::sizes_of;
 use crate::tensor::{PyTensor, run, wrap};
 
 /// `input @ weight.T + bias`: `input` is (…, in), `weight` (out, in), `bias` (out,).
@@ -31,6 +35,46 @@ pub fn linear(
             let dims = Dims::from_slice(&[1, 0]).unwrap_or_default();
             let transposed = apply1(Permute { dims }, &[w])?;
             apply1(Matmul {}, &[x, &transposed])
+        }
+    })?;
+    wrap(py, result)
+}
+
+/// Brings the last dimensions of `input` to mean 0 and variance 1, then scales by `weight` and shifts by `bias`.
+///
+/// Shapes: `input` (*, *normalized_shape), `weight` and `bias` `normalized_shape`; the output has the input's.
+/// Ba, Kiros & Hinton, "Layer Normalization", 2016.
+///
+/// Raises:
+///     ValueError: when the input's shape does not end in `normalized_shape`, or weight or bias have another shape.
+///     TypeError: for tensors that are not of one floating-point dtype.
+#[pyfunction]
+#[pyo3(signature = (input, normalized_shape, weight=None, bias=None, eps=1e-5))]
+pub fn layer_norm(
+    py: Python<'_>,
+    input: &Bound<'_, PyTensor>,
+    normalized_shape: &Bound<'_, PyAny>,
+    weight: Option<&Bound<'_, PyTensor>>,
+    bias: Option<&Bound<'_, PyTensor>>,
+    eps: f64,
+) -> PyResult<Py<PyTensor>> {
+    let x = input.get().tensor();
+    let normalized = sizes_of("layer_norm", "normalized_shape", normalized_shape)?;
+    if normalized.is_empty() || !x.shape().ends_with(&normalized) {
+        return Err(PyValueError::new_err(format!(
+            "layer_norm: normalized_shape {normalized:?} is not how the input's shape {} ends; give the extents of its last dimensions",
+            x.shape()
+        )));
+    }
+    let op = LayerNorm { dims: normalized.len(), eps };
+    let (weight, bias) = (weight.map(|w| w.get().tensor()), bias.map(|b| b.get().tensor()));
+    let result = engine_for(py, x.numel(), || {
+        let inputs: SmallVec<[&Tensor; 3]> =
+            [Some(x), weight, weight.and(bias)].into_iter().flatten().collect();
+        let y = apply(op, &inputs)?.swap_remove(0);
+        match bias {
+            Some(bias) if weight.is_none() => apply1(Add {}, &[&y, bias]),
+            _ => Ok(y),
         }
     })?;
     wrap(py, result)

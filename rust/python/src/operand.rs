@@ -64,6 +64,20 @@ pub fn sizes(args: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<Vec<i64>> {
     })
 }
 
+/// Sizes given as one integer or as a sequence of them, none negative.
+pub fn sizes_of(op: &str, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
+    let list = value.extract::<i64>().map(|one| vec![one]).or_else(|_| value.extract::<Vec<i64>>()).map_err(
+        |_| {
+            PyTypeError::new_err(format!(
+                "{op}: {name} must be an integer or a sequence of integers, not {value}"
+            ))
+        },
+    )?;
+    list.iter().map(|&d| usize::try_from(d)).collect::<Result<_, _>>().map_err(|_| {
+        pyo3::exceptions::PyValueError::new_err(format!("{op}: {name} must not be negative: {list:?}"))
+    })
+}
+
 /// Sizes that are a shape: none negative.
 pub fn shape(args: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<retrograd_engine::kernels::Shape> {
     let sizes = sizes(args)?;

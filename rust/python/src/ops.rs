@@ -106,6 +106,7 @@ pub fn op_list(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         let row = PyDict::new(py);
         row.set_item("name", info.name)?;
         row.set_item("operands", info.operands.to_vec())?;
+        row.set_item("optional", info.optional)?;
         row.set_item("variadic", info.variadic)?;
         row.set_item("attrs", fields.iter().map(|f| f.0).collect::<Vec<_>>())?;
         row.set_item("attr_kinds", fields.iter().map(|f| f.1).collect::<Vec<_>>())?;

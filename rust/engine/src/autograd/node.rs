@@ -117,10 +117,14 @@ impl Node {
         }
         let mut saved: SmallVec<[SavedTensor; 2]> = SmallVec::new();
         for &(operand, which) in op.info().saves {
-            if operands[operand].edge.is_none() || saved.iter().any(|s| s.which == which) {
+            // Operands that may be left out may be missing.
+            if operands.get(operand).is_none_or(|o| o.edge.is_none())
+                || saved.iter().any(|s| s.which == which)
+            {
                 continue;
             }
             let tensor = match which {
+                Save::X(i) if i >= inputs.len() => continue,
                 Save::X(i) => inputs[i],
                 Save::Y(i) => &outputs[i],
             };

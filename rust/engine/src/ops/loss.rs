@@ -52,7 +52,7 @@ op! {
 }
 
 /// The dtype in which the rows' sums are kept.
-fn compute_dtype(dtype: DType) -> DType {
+pub(super) fn compute_dtype(dtype: DType) -> DType {
     if dtype == DType::F64 { DType::F64 } else { DType::F32 }
 }
 

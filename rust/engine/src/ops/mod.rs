@@ -11,6 +11,7 @@ pub mod linear;
 pub mod loss;
 pub mod matmul;
 pub mod memory;
+pub mod norm;
 pub mod optim;
 pub mod pointwise;
 pub mod reduce;
@@ -68,6 +69,8 @@ pub struct Info {
     pub operands: &'static [&'static str],
     /// What each may be.
     pub accepts: &'static [Accepts],
+    /// How many of the operands, the last ones, may be left out.
+    pub optional: usize,
     /// Whether each operand stands for a list, all of the same length, one list after the other.
     pub variadic: bool,
     /// How many of the outputs, from the first, a gradient flows through.
@@ -89,6 +92,7 @@ pub const fn info(name: &'static str, operands: &'static [&'static str]) -> Info
         name,
         operands,
         accepts: &[],
+        optional: 0,
         variadic: false,
         differentiable: 1,
         saves: &[],
@@ -102,6 +106,11 @@ impl Info {
     /// What each operand may be.
     pub const fn accepts(mut self, accepts: &'static [Accepts]) -> Self {
         self.accepts = accepts;
+        self
+    }
+    /// How many of the last operands may be left out.
+    pub const fn optional(mut self, count: usize) -> Self {
+        self.optional = count;
         self
     }
     /// What each operand's gradient needs of the forward pass.
@@ -138,8 +147,12 @@ impl Info {
     /// Checks the number of operands and their dtypes.
     fn check(&self, x: &[&Meta]) -> Result<()> {
         let lists = self.operands.len();
-        if if self.variadic { !x.len().is_multiple_of(lists) } else { x.len() != lists } {
-            bail!(DType, "takes {lists} operands ({}), got {}", self.operands.join(", "), x.len());
+        let least = lists - self.optional;
+        let fits =
+            if self.variadic { x.len().is_multiple_of(lists) } else { (least..=lists).contains(&x.len()) };
+        if !fits {
+            let count = if least < lists { format!("{least} to {lists}") } else { lists.to_string() };
+            bail!(DType, "takes {count} operands ({}), got {}", self.operands.join(", "), x.len());
         }
         let per_list = if self.variadic { x.len() / lists } else { 1 };
         let mut common: Option<DType> = None;
@@ -326,6 +339,7 @@ ops! {
     index::Gather, index::ScatterAdd, index::IndexSelect, index::IndexAdd,
     cast::Cast, memory::Clone, memory::CopyInto, memory::Fill,
     loss::CrossEntropy, loss::CrossEntropyBackward,
+    norm::LayerNorm, norm::LayerNormBackward,
     draw::Draw, draw::Dropout, draw::Uniform, draw::Normal,
     optim::SgdStep, optim::AdamStep,
 }

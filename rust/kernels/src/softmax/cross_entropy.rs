@@ -1,9 +1,10 @@
 //! The cross entropy of logits with class indices, and its gradient.
 use super::grain;
-use super::row::{BLOCK, LANES, RowIn, RowOut, V, parts, room, statistics};
+use super::statistics::statistics;
 use crate::formula::{exp, log};
 use crate::operand::Shared;
 use crate::pool;
+use crate::row::{BLOCK, LANES, RowIn, RowOut, V, parts, room};
 use crate::simd::{Float, FloatElem, FloatVec, Kernel, Simd, dispatch_unchecked, level};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};

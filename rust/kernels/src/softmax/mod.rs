@@ -3,15 +3,16 @@
 //! Rows are any number of steps apart, and so are the elements of a row. Every row is read twice: for its largest element,
 //! and for the sum of exponentials; 16-bit floats are computed in `f32`.
 mod cross_entropy;
-mod row;
+mod statistics;
 #[cfg(test)]
 mod tests;
 
 use crate::formula::{exp, log};
 use crate::operand::Shared;
 use crate::pool;
+use crate::row::{BLOCK, LANES, RowIn, RowOut, V, room};
 use crate::simd::{FloatElem, FloatVec, Kernel, Simd, dispatch_unchecked, level};
-use row::{BLOCK, LANES, RowIn, RowOut, V, room, statistics};
+use statistics::statistics;
 use std::ops::Range;
 
 pub use cross_entropy::{BadTarget, cross_entropy, cross_entropy_backward};

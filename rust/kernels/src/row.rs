@@ -1,28 +1,27 @@
 //! What the kernels do with one row: brought to the computing type block by block, summed in fixed lanes.
-use crate::formula::exp;
 use crate::simd::{Float, FloatElem, FloatVec, MAX_LANES, Simd};
 use std::mem::MaybeUninit;
 
 /// Elements staged at once.
-pub(super) const BLOCK: usize = 512;
+pub(crate) const BLOCK: usize = 512;
 /// Element `i` of a row is summed in lane `i % LANES`; lanes are combined in halves.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Room for one staged block.
-pub(super) type Stage<T> = [MaybeUninit<<T as FloatElem>::Compute>; BLOCK];
+pub(crate) type Stage<T> = [MaybeUninit<<T as FloatElem>::Compute>; BLOCK];
 
 /// The vector a row is computed in.
-pub(super) type V<T, S> = <<T as FloatElem>::Compute as Float>::Vec<S>;
+pub(crate) type V<T, S> = <<T as FloatElem>::Compute as Float>::Vec<S>;
 
 /// Empty room.
 #[inline(always)]
-pub(super) fn room<T: FloatElem>() -> Stage<T> {
+pub(crate) fn room<T: FloatElem>() -> Stage<T> {
     [MaybeUninit::uninit(); BLOCK]
 }
 
 /// Elements of a row, brought to the computing type.
 #[derive(Clone, Copy)]
-pub(super) struct Block<C> {
+pub(crate) struct Block<C> {
     x: *const C,
     pub len: usize,
 }
@@ -47,11 +46,21 @@ impl<C: Float> Block<C> {
             V::select(inside, V::load_first(pad.token(), self.x.add(at), rest), pad)
         }
     }
+
+    /// As [`load`](Block::load); where `WHOLE`, the vector ends within the block.
+    ///
+    /// # Safety
+    /// The block is readable, and what `WHOLE` says is so.
+    #[inline(always)]
+    pub unsafe fn load_part<V: FloatVec<Elem = C>, const WHOLE: bool>(self, at: usize, pad: V) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { if WHOLE { V::load(pad.token(), self.x.add(at)) } else { self.load(at, pad) } }
+    }
 }
 
 /// A row to read: its first element and its step.
 #[derive(Clone, Copy)]
-pub(super) struct RowIn<T> {
+pub(crate) struct RowIn<T> {
     pub x: *const T,
     pub step: isize,
     pub n: usize,
@@ -122,7 +131,7 @@ impl<T: FloatElem> RowIn<T> {
 
 /// A row to write.
 #[derive(Clone, Copy)]
-pub(super) struct RowOut<T> {
+pub(crate) struct RowOut<T> {
     pub y: *mut T,
     pub step: isize,
 }
@@ -156,17 +165,17 @@ impl<T: FloatElem> RowOut<T> {
 }
 
 /// The most vectors that make up [`LANES`] lanes.
-pub(super) const PARTS: usize = 8;
+pub(crate) const PARTS: usize = 8;
 
 /// The vectors that make up [`LANES`] lanes at a level.
-pub(super) const fn parts<V: FloatVec>() -> usize {
+pub(crate) const fn parts<V: FloatVec>() -> usize {
     assert!(LANES.is_multiple_of(V::LANES) && LANES / V::LANES <= PARTS);
     LANES / V::LANES
 }
 
 /// The lanes combined in halves.
 #[inline(always)]
-pub(super) fn fold<V: FloatVec>(parts: [V; PARTS], f: impl Fn(V::Elem, V::Elem) -> V::Elem) -> V::Elem {
+pub(crate) fn fold<V: FloatVec>(parts: [V; PARTS], f: impl Fn(V::Elem, V::Elem) -> V::Elem) -> V::Elem {
     let mut lanes = [V::Elem::default(); LANES];
     for (k, part) in parts.into_iter().enumerate().take(self::parts::<V>()) {
         // SAFETY: the array holds the lanes.
@@ -180,59 +189,4 @@ pub(super) fn fold<V: FloatVec>(parts: [V; PARTS], f: impl Fn(V::Elem, V::Elem) 
         width /= 2;
     }
     lanes[0]
-}
-
-/// The largest element of a row, NaN left aside; and the sum of `e^(x - largest)`, which NaN turns into NaN. A row of no
-/// more than a block may have been fetched already.
-///
-/// # Safety
-/// The row is readable.
-#[inline(always)]
-pub(super) unsafe fn statistics<S: Simd, T: FloatElem>(
-    simd: S,
-    row: RowIn<T>,
-    fetched: Option<Block<T::Compute>>,
-    stage: &mut Stage<T>,
-) -> (T::Compute, T::Compute) {
-    let least = V::<T, S>::splat(simd, T::Compute::from_f64(f64::NEG_INFINITY));
-    let mut best = [least; PARTS];
-    let mut sums = [V::<T, S>::zero(simd); PARTS];
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut start = 0;
-        while start < row.n {
-            let len = BLOCK.min(row.n - start);
-            let block = match fetched {
-                Some(block) => block,
-                None => row.fetch(simd, start, len, stage),
-            };
-            let mut i = 0;
-            while i < len {
-                for (k, best) in best.iter_mut().enumerate().take(parts::<V<T, S>>()) {
-                    *best = block.load(i + k * V::<T, S>::LANES, least).max(*best);
-                }
-                i += LANES;
-            }
-            start += len;
-        }
-        let best = fold(best, |a, b| if a > b { a } else { b });
-        let shift = V::<T, S>::splat(simd, best);
-        let mut start = 0;
-        while start < row.n {
-            let len = BLOCK.min(row.n - start);
-            let block = match fetched {
-                Some(block) => block,
-                None => row.fetch(simd, start, len, stage),
-            };
-            let mut i = 0;
-            while i < len {
-                for (k, sum) in sums.iter_mut().enumerate().take(parts::<V<T, S>>()) {
-                    *sum = *sum + exp(block.load(i + k * V::<T, S>::LANES, least) - shift);
-                }
-                i += LANES;
-            }
-            start += len;
-        }
-        (best, fold(sums, |a, b| a + b))
-    }
 }
