@@ -11,6 +11,7 @@ import pytest
 import retrograd as rg
 from checks.gradients import check_gradients
 from reference import activation as reference
+from reference import softmax as softmaxes
 from retrograd import Tensor, nn
 from retrograd.nn import functional as F
 
@@ -157,3 +158,28 @@ def test_recorded() -> None:
     want = [step(v).tolist() for v in (first, second)]
     assert [step(v).tolist() for v in (first, second)] == want
     assert want[0] != want[1]
+
+
+# --- softmax ---
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_softmax_along_any_dimension(name: str) -> None:
+    x = np.random.default_rng(0).standard_normal((3, 4, 5))
+    for dim in (0, 1, -1):
+        want = getattr(softmaxes, name)(x, dim=dim)
+        for y in (getattr(F, name)(rg.tensor(x), dim), getattr(rg, name)(rg.tensor(x), dim)):
+            np.testing.assert_allclose(y.numpy(), want, rtol=1e-13)
+    t = rg.tensor([1, 2])
+    assert getattr(F, name)(t, 0, dtype=rg.float64).dtype == rg.float64
+    with pytest.raises(TypeError, match=f"{name}: 'input' must be a floating-point tensor, not int64"):
+        getattr(F, name)(t, 0)
+    with pytest.raises(IndexError, match=name):
+        getattr(F, name)(rg.ones(2), 1)
+    with pytest.raises(NotImplementedError, match="say which dimension"):
+        getattr(F, name)(rg.ones(2))
+
+
+@pytest.mark.parametrize("f", [F.softmax, F.log_softmax])
+def test_softmax_has_third_derivatives(f: Callable[..., Tensor]) -> None:
+    check_gradients(lambda x: f(x, 1), [X[:12].reshape(2, 6)], order=3)

@@ -32,6 +32,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], Any]] = {
     "views": (lambda x: x.t().reshape(2, 6)[1], [X], 0),
     "expand": (lambda v: v.unsqueeze(0).expand(3, 4) * 2, [V], 0),
     "softmax": (lambda v: v.exp() / v.exp().sum(), [V], 0),
+    "softmax of rows": (lambda x: x.softmax(0) + x.log_softmax(-1), [X], 0),
     "layer norm": (lambda x, v: rg.nn.functional.layer_norm(x, (4,), v, v), [X, V[0]], (0, None)),
     "where": (lambda v: rg.where(v > 0, v, -v), [V], 0),
     "a constant": (lambda v, w: w * 2, [V, W], (0, None)),

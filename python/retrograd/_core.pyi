@@ -4,7 +4,7 @@ The compiled part of Retrograd.
 # Generated from rust/python by `make stubs`: do not edit.
 from builtins import bool as bool2
 from builtins import int as int2
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, SupportsFloat, SupportsIndex, TypeVar, final
 
 from numpy.typing import NDArray
@@ -278,6 +278,10 @@ class Tensor:
         """
         As bool.
         """
+    def chunk(self, /, chunks: SupportsIndex, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
+        """
+        At most `chunks` views along `dim`, all of the same size but the last.
+        """
     def clamp(self, /, min: Any | None = None, max: Any | None = None) -> Tensor:
         """
         Each element, or the bound it lies beyond: `min(max(self, min), max)`, so `max` wins where it is below `min`.
@@ -490,6 +494,10 @@ class Tensor:
         """
         Overwrites each element with its logarithm.
         """
+    def log_softmax(self, /, dim: SupportsIndex, dtype: DType | None = None) -> Tensor:
+        """
+        x - log(sum(exp(x))) along `dim`, shifted by the maximum so that it cannot overflow; cast to `dtype` before.
+        """
     def long(self, /) -> Tensor:
         """
         As int64.
@@ -680,6 +688,14 @@ class Tensor:
         """
         The extents of all dimensions, or of one.
         """
+    def softmax(self, /, dim: SupportsIndex, dtype: DType | None = None) -> Tensor:
+        """
+        exp(x) / sum(exp(x)) along `dim`, shifted by the maximum so that it cannot overflow; cast to `dtype` before.
+        """
+    def split(self, /, split_size: SupportsIndex | Sequence[SupportsIndex], dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
+        """
+        Views of `split_size` elements along `dim`, the last of what is left; or, given a list, of as many as it says.
+        """
     def sqrt(self, /) -> Tensor:
         """
         The square root of each element.
@@ -868,6 +884,12 @@ def backward(tensors: Any, grad_tensors: Any | None = None, retain_graph: bool2 
     Computes the gradients of several tensors with respect to the leaves and adds them to their `.grad`.
     """
 
+def call_in_turn(layers: tuple[Any, ...], input: Any) -> Any:
+    """
+    Calls each layer with what the one before gave. A linear layer and the activation after it are one operation, with
+    the bits of the two.
+    """
+
 def cat(tensors: Any, dim: SupportsIndex = 0) -> Tensor:
     """
     Tensors side by side along `dim`.
@@ -962,6 +984,11 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any | None = None, retain_grap
 def is_grad_enabled() -> bool2:
     """
     Whether operations are recorded on the graph.
+    """
+
+def know_forwards(linear: Any, relu: Any, sigmoid: Any, tanh: Any) -> None:
+    """
+    Tells which functions the layers' `forward` are.
     """
 
 def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: SupportsFloat | SupportsIndex = 1e-5) -> Tensor:

@@ -33,6 +33,7 @@ __all__ = [
     "is_tensor",
     "log",
     "log1p",
+    "log_softmax",
     "masked_fill",
     "matmul",
     "max",
@@ -55,6 +56,7 @@ __all__ = [
     "sigmoid",
     "sign",
     "sin",
+    "softmax",
     "split",
     "sqrt",
     "square",
@@ -92,6 +94,7 @@ gather = Tensor.gather
 index_select = Tensor.index_select
 log = Tensor.log
 log1p = Tensor.log1p
+log_softmax = Tensor.log_softmax
 masked_fill = Tensor.masked_fill
 matmul = Tensor.matmul
 max = Tensor.max
@@ -113,6 +116,7 @@ sigmoid = Tensor.sigmoid
 sign = Tensor.sign
 sin = Tensor.sin
 split = Tensor.split
+softmax = Tensor.softmax
 sqrt = Tensor.sqrt
 square = Tensor.square
 squeeze = Tensor.squeeze

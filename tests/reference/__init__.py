@@ -4,7 +4,21 @@ Written from the formulas, not from the engine: what both agree on is not one mi
 (`test_ops.py`) fails when the engine lists an op that has no reference here.
 """
 
-from reference import activation, draw, index, linalg, loss, memory, norm, optim, pointwise, reduce, select, shape
+from reference import (
+    activation,
+    draw,
+    index,
+    linalg,
+    loss,
+    memory,
+    norm,
+    optim,
+    pointwise,
+    reduce,
+    select,
+    shape,
+    softmax,
+)
 from reference.registry import REFERENCES, Reference
 
 __all__ = [
@@ -22,4 +36,5 @@ __all__ = [
     "reduce",
     "select",
     "shape",
+    "softmax",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 __all__ = ["check_device", "check_size", "unsupported"]
 
 
@@ -20,6 +22,6 @@ def check_size(layer: str, name: str, value: int) -> int:
     return value
 
 
-def unsupported(where: str, name: str, value: object, cure: str) -> None:
+def unsupported(where: str, name: str, value: object, cure: str) -> NoReturn:
     """Says that an argument torch has is not supported (yet), and what to do."""
     raise NotImplementedError(f"{where}: {name}={value!r} is not supported: {cure}")

@@ -74,35 +74,34 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
-    """exp(x) / sum(exp(x)) along `dim`, shifted by the maximum so that it cannot overflow.
+    """exp(x) / sum(exp(x)) along `dim`, shifted by the maximum so that it cannot overflow; cast to `dtype` before.
 
     Raises:
+        TypeError: for a tensor of integers without a `dtype`.
         NotImplementedError: when `dim` is left out (torch guesses it and warns).
         IndexError: for a dimension that is not there.
     """
-    exps = _shifted("softmax", input, dim, dtype).exp()
-    return exps / exps.sum(dim, keepdim=True)
+    dim = _dim("softmax", input, dim)
+    return input.softmax(dim, dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
-    """X - log(sum(exp(x))) along `dim`, shifted by the maximum so that it cannot overflow.
+    """The logarithm of softmax, x - log(sum(exp(x))) along `dim`; cast to `dtype` before. It cannot overflow.
 
     Raises:
+        TypeError: for a tensor of integers without a `dtype`.
         NotImplementedError: when `dim` is left out (torch guesses it and warns).
         IndexError: for a dimension that is not there.
     """
-    shifted = _shifted("log_softmax", input, dim, dtype)
-    return shifted - shifted.exp().sum(dim, keepdim=True).log()
+    dim = _dim("log_softmax", input, dim)
+    return input.log_softmax(dim, dtype)
 
 
-def _shifted(where: str, input: Tensor, dim: int | None, dtype: DType | None) -> Tensor:
+def _dim(where: str, input: Tensor, dim: int | None) -> int:
     check_tensor(where, "input", input)
     if dim is None:
         unsupported(where, "dim", dim, "say which dimension, such as dim=-1")
-    if dtype is not None:
-        input = input.to(dtype)
-    # The shift cancels out, in the value and in every derivative.
-    return input - input.detach().amax(dim, keepdim=True)
+    return dim
 
 
 def cross_entropy(

@@ -2,7 +2,7 @@
 use retrograd_kernels::norm::{Gradients, Matrix, Statistics, layer_norm, layer_norm_backward, workspace};
 use retrograd_kernels::operand::{In, Out};
 use retrograd_kernels::philox::{dropout, normal, uniform};
-use retrograd_kernels::softmax::{cross_entropy, cross_entropy_backward, softmax};
+use retrograd_kernels::softmax::{Rows, cross_entropy, cross_entropy_backward, softmax};
 use std::time::Instant;
 
 fn seconds(mut call: impl FnMut()) -> f64 {
@@ -29,13 +29,14 @@ fn main() {
         let target = vec![1i64; rows];
         let (mut y, mut loss, mut lse) = (vec![0f32; n], vec![0f32; rows], vec![0f32; rows]);
         let (s, x, t) = ([columns as isize, 1], x.as_ptr(), target.as_ptr());
+        let (shape, steps) = (Rows { count: [1, rows], columns }, [0, s[0], s[1]]);
         let g = 1f32;
         // SAFETY: the buffers have the sizes said.
         unsafe {
             report(
                 &format!("softmax {rows}x{columns}"),
                 n,
-                seconds(|| softmax(rows, columns, x, s, y.as_mut_ptr(), s)),
+                seconds(|| softmax(shape, x, steps, y.as_mut_ptr(), steps)),
             );
             let time = seconds(|| {
                 let _ = cross_entropy(rows, columns, x, s, t, 1, -100, loss.as_mut_ptr(), lse.as_mut_ptr());

@@ -190,3 +190,54 @@ pub(crate) fn fold<V: FloatVec>(parts: [V; PARTS], f: impl Fn(V::Elem, V::Elem) 
     }
     lanes[0]
 }
+
+/// Element `i` of a block is summed in lane `i % WIDTH`, twice the lanes of other sums, to hide the latency of additions.
+pub(crate) const WIDTH: usize = 2 * LANES;
+
+/// The vectors that make up [`WIDTH`] lanes at a level.
+pub(crate) const fn vectors<V: FloatVec>() -> usize {
+    WIDTH / LANES * parts::<V>()
+}
+
+/// The lanes of a sum over a row that is taken block by block: each block's lanes are summed alone, then added to the total, so that
+/// long rows lose few digits.
+pub(crate) struct Sum<V: FloatVec> {
+    total: [V; PARTS],
+    block: [V; 2 * PARTS],
+}
+
+impl<V: FloatVec> Sum<V> {
+    #[inline(always)]
+    pub fn new(simd: V::Token) -> Self {
+        Self { total: [V::zero(simd); PARTS], block: [V::zero(simd); 2 * PARTS] }
+    }
+
+    /// Adds to vector `k` of the lanes.
+    #[inline(always)]
+    pub fn add(&mut self, k: usize, x: V) {
+        self.block[k] = self.block[k] + x;
+    }
+
+    /// Adds a product to vector `k` of the lanes.
+    #[inline(always)]
+    pub fn add_product(&mut self, k: usize, a: V, b: V) {
+        self.block[k] = a.mul_add(b, self.block[k]);
+    }
+
+    /// Ends a block.
+    #[inline(always)]
+    pub fn end_block(&mut self) {
+        for k in 0..parts::<V>() {
+            let (low, high) = (self.block[k], self.block[k + parts::<V>()]);
+            self.total[k] = self.total[k] + (low + high);
+            self.block[k] = low.lit(0.0);
+            self.block[k + parts::<V>()] = low.lit(0.0);
+        }
+    }
+
+    /// The lanes combined in halves.
+    #[inline(always)]
+    pub fn finish(self) -> V::Elem {
+        fold(self.total, |a, b| a + b)
+    }
+}

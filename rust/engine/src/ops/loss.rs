@@ -6,10 +6,11 @@ use smallvec::smallvec;
 use super::attrs::{DimSet, choice, op};
 use super::compare::{Compare, Kind};
 use super::index::ScatterAdd;
-use super::pointwise::{Div, Exp, Mul, Sub};
-use super::reduce::{Max, Sum};
+use super::pointwise::{Div, Mul, Sub};
+use super::reduce::Sum;
 use super::select::Where;
 use super::shape::{Expand, Reshape};
+use super::softmax::Softmax;
 use super::{Accepts, Info, Metas, OpDef, Save, View, info};
 use crate::autograd::Back;
 use crate::dtype::{DType, with_float};
@@ -187,11 +188,7 @@ impl CrossEntropy {
             return make::zeros(meta);
         }
         let column = Shape::from_slice(&[n, 1]).unwrap_or_default();
-        let classes = DimSet::default().with(1);
-        // The largest logit is subtracted for range's sake only; softmax does not change with it.
-        let largest = b.op(Max { dims: classes, keepdim: true }, [&x.detach()])?;
-        let e = b.op(Exp {}, [&b.op(Sub {}, [x, &largest])?])?;
-        let p = b.op(Div {}, [&e, &b.op(Sum { dims: classes, keepdim: true }, [&e])?])?;
+        let p = b.op(Softmax { dim: 1 }, [x])?;
 
         let target = b.op(Reshape { shape: column }, [target])?;
         let ignored = Number::Int(self.ignore_index).to_tensor(DType::I64)?;

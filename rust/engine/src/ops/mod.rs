@@ -13,10 +13,12 @@ pub mod matmul;
 pub mod memory;
 pub mod norm;
 pub mod optim;
+mod packed;
 pub mod pointwise;
 pub mod reduce;
 pub mod select;
 pub mod shape;
+pub mod softmax;
 
 use retrograd_kernels::operand::{In, Out};
 use retrograd_kernels::{Shape, Strides};
@@ -339,6 +341,7 @@ ops! {
     index::Gather, index::ScatterAdd, index::IndexSelect, index::IndexAdd,
     cast::Cast, memory::Clone, memory::CopyInto, memory::Fill,
     loss::CrossEntropy, loss::CrossEntropyBackward,
+    softmax::Softmax, softmax::SoftmaxBackward, softmax::LogSoftmax, softmax::LogSoftmaxBackward,
     norm::LayerNorm, norm::LayerNormBackward,
     draw::Draw, draw::Dropout, draw::Uniform, draw::Normal,
     optim::SgdStep, optim::AdamStep,

@@ -8,7 +8,7 @@ use super::Accepts::{Any, Float};
 use super::Save::{X, Y};
 use super::attrs::{DimSet, op};
 use super::loss::compute_dtype;
-use super::memory::copy_view;
+use super::packed::Packed;
 use super::pointwise::{Add, Mul, Rsqrt, Square, Sub};
 use super::reduce::Sum;
 use super::{Info, Metas, Op, OpDef, View, info};
@@ -16,7 +16,7 @@ use crate::apply::apply;
 use crate::autograd::Back;
 use crate::dtype::with_float;
 use crate::error::{Result, bail};
-use crate::layout::{Meta, is_contiguous, reshape_strides};
+use crate::layout::Meta;
 use crate::scratch::Scratch;
 use crate::tensor::Tensor;
 use crate::vmap::BatchArg;
@@ -65,47 +65,23 @@ fn check_affine(name: &str, x: &Meta, input: &Shape, normalised: &Shape) -> Resu
     Ok(())
 }
 
-/// An operand as a kernel wants it: a matrix where it lies, or copied.
-struct Packed {
-    ptr: *mut u8,
+/// An operand as a matrix whose columns are the last `dims` dimensions.
+struct Rows {
     rows: usize,
     columns: usize,
-    strides: [isize; 2],
-    _copy: Option<Scratch>,
+    data: Packed,
 }
 
-impl Packed {
-    /// The operand as a matrix whose columns are the last `dims` dimensions.
-    fn matrix(x: &View, dims: usize) -> Result<Self> {
+impl Rows {
+    fn new(x: &View, dims: usize) -> Result<Self> {
         let lead = x.shape().len() - dims;
         let (rows, columns) = (x.shape()[..lead].iter().product(), x.shape()[lead..].iter().product());
-        let strides = reshape_strides(x.shape(), x.strides, &[rows, columns]);
-        Self::new(x, [rows, columns], strides.map(|s| [s[0], s[1]]))
+        Ok(Self { rows, columns, data: Packed::new(x, &[rows, columns])? })
     }
 
-    /// The operand with its elements side by side.
-    fn row(x: &View) -> Result<Self> {
-        let strides = is_contiguous(x.shape(), x.strides).then_some([0, 1]);
-        Self::new(x, [1, x.numel()], strides)
-    }
-
-    /// The operand by those strides; where it has none, copied.
-    fn new(x: &View, [rows, columns]: [usize; 2], strides: Option<[isize; 2]>) -> Result<Self> {
-        if let Some(strides) = strides {
-            return Ok(Self { ptr: x.ptr, rows, columns, strides, _copy: None });
-        }
-        let copy = Scratch::new(x.numel() * x.dtype().size())?;
-        let strides = x.shape().contiguous_strides();
-        copy_view(x, &View { ptr: copy.ptr(), meta: x.meta, strides: &strides });
-        Ok(Self { ptr: copy.ptr(), rows, columns, strides: [columns as isize, 1], _copy: Some(copy) })
-    }
-
-    fn ptr<T>(&self) -> *mut T {
-        self.ptr.cast()
-    }
-
-    fn as_matrix<T>(&self) -> Matrix<T> {
-        Matrix { rows: self.rows, columns: self.columns, ptr: self.ptr(), strides: self.strides }
+    fn matrix<T>(&self) -> Matrix<T> {
+        let strides = [self.data.strides[0], self.data.strides[1]];
+        Matrix { rows: self.rows, columns: self.columns, ptr: self.data.ptr(), strides }
     }
 }
 
@@ -146,15 +122,15 @@ impl OpDef for LayerNorm {
     }
 
     fn run(&self, x: &[View], y: &[View]) -> Result<()> {
-        let input = Packed::matrix(&x[0], self.dims)?;
-        let weight = x.get(1).map(Packed::row).transpose()?;
-        let bias = x.get(2).map(Packed::row).transpose()?;
+        let input = Rows::new(&x[0], self.dims)?;
+        let weight = x.get(1).map(Packed::contiguous).transpose()?;
+        let bias = x.get(2).map(Packed::contiguous).transpose()?;
         with_float!(y[0].dtype(), T => {
             let kept = Statistics { mean: y[1].ptr.cast(), rstd: y[2].ptr.cast() };
             let (weight, bias) = (pointer::<T>(&weight), pointer::<T>(&bias));
             // SAFETY: the matrix describes the input's memory, weight and bias hold an element a column, and the
             // outputs are fresh and contiguous.
-            unsafe { norm::layer_norm::<T>(input.as_matrix(), weight, bias, self.eps, y[0].ptr.cast(), kept) }
+            unsafe { norm::layer_norm::<T>(input.matrix(), weight, bias, self.eps, y[0].ptr.cast(), kept) }
         });
         Ok(())
     }
@@ -258,9 +234,9 @@ impl OpDef for LayerNormBackward {
     }
 
     fn run(&self, x: &[View], y: &[View]) -> Result<()> {
-        let (grad, input) = (Packed::matrix(&x[0], self.dims)?, Packed::matrix(&x[1], self.dims)?);
-        let (mean, rstd) = (Packed::row(&x[2])?, Packed::row(&x[3])?);
-        let weight = x.get(4).map(Packed::row).transpose()?;
+        let (grad, input) = (Rows::new(&x[0], self.dims)?, Rows::new(&x[1], self.dims)?);
+        let (mean, rstd) = (Packed::contiguous(&x[2])?, Packed::contiguous(&x[3])?);
+        let weight = x.get(4).map(Packed::contiguous).transpose()?;
         with_float!(y[0].dtype(), T => {
             let kept = Statistics { mean: mean.ptr::<<T as FloatElem>::Compute>(), rstd: rstd.ptr() };
             let weight = pointer::<T>(&weight);
@@ -272,7 +248,7 @@ impl OpDef for LayerNormBackward {
             // says, and the scratch as large as asked for.
             unsafe {
                 norm::layer_norm_backward::<T>(
-                    grad.as_matrix(), input.as_matrix(), kept, weight, out, scratch.ptr(),
+                    grad.matrix(), input.matrix(), kept, weight, out, scratch.ptr(),
                 )
             }
         });

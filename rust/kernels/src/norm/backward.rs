@@ -1,9 +1,9 @@
 //! The gradients of a layer normalisation, all in one pass over the rows.
-use super::lanes::{Sum, WIDTH, load, peek, vectors};
+use super::load::{load, peek};
 use super::{Matrix, Statistics, grain};
 use crate::operand::Shared;
 use crate::pool;
-use crate::row::{BLOCK, Block, RowOut, V, room};
+use crate::row::{BLOCK, Block, RowOut, Sum, V, WIDTH, room, vectors};
 use crate::simd::{FloatElem, FloatVec, Kernel, Simd, dispatch_unchecked, level};
 use std::ops::Range;
 

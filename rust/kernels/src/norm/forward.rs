@@ -1,9 +1,9 @@
 //! Rows brought to mean 0 and variance 1.
-use super::lanes::{Sum, WIDTH, load, vectors};
+use super::load::load;
 use super::{Matrix, grain};
 use crate::operand::Shared;
 use crate::pool;
-use crate::row::{BLOCK, Block, RowIn, RowOut, Stage, V, room};
+use crate::row::{BLOCK, Block, RowIn, RowOut, Stage, Sum, V, WIDTH, room, vectors};
 use crate::simd::{Float, FloatElem, FloatVec, Kernel, Simd, dispatch_unchecked, level};
 use std::ops::Range;
 

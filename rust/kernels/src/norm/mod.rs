@@ -5,7 +5,7 @@
 //! rows that the shape alone determines.
 mod backward;
 mod forward;
-mod lanes;
+mod load;
 #[cfg(test)]
 mod tests;
 

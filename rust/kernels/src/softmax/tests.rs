@@ -56,8 +56,9 @@ where
                 let (n, c, s) = (l.rows, l.columns, l.strides);
                 // SAFETY: the buffers are as large as the strides reach.
                 with_level(level, || unsafe {
-                    softmax(n, c, x.as_ptr(), s, soft.as_mut_ptr(), s);
-                    log_softmax(n, c, x.as_ptr(), s, logs.as_mut_ptr(), s);
+                    let (rows, steps) = (Rows { count: [1, n], columns: c }, [0, s[0], s[1]]);
+                    softmax(rows, x.as_ptr(), steps, soft.as_mut_ptr(), steps);
+                    log_softmax(rows, x.as_ptr(), steps, logs.as_mut_ptr(), steps);
                     let (t, out) = (target.as_ptr(), back.as_mut_ptr());
                     let result =
                         cross_entropy(n, c, x.as_ptr(), s, t, 1, -100, loss.as_mut_ptr(), lse.as_mut_ptr());
@@ -115,7 +116,8 @@ fn extremes_do_not_overflow_and_nan_spreads() {
         let mut y = [[0f32; 3]; 4];
         // SAFETY: four rows of three.
         with_level(level, || unsafe {
-            softmax::<f32>(4, 3, rows.as_ptr().cast(), [3, 1], y.as_mut_ptr().cast(), [3, 1])
+            let (steps, shape) = ([6, 3, 1], Rows { count: [2, 2], columns: 3 });
+            softmax::<f32>(shape, rows.as_ptr().cast(), steps, y.as_mut_ptr().cast(), steps)
         });
         assert_eq!(y[0], [1.0, 0.0, 0.0]);
         assert_eq!(y[1], [1.0 / 3.0; 3]);
@@ -157,4 +159,76 @@ fn a_bad_target_is_told_and_read_nowhere() {
         cross_entropy(3, 0, x.as_ptr(), [0, 1], t.as_ptr(), 1, -100, loss.as_mut_ptr(), lse.as_mut_ptr())
     };
     assert_eq!(result, Err(BadTarget { row: 0, target: 0 }));
+}
+
+#[test]
+fn backward_agrees_with_the_formulas() {
+    fn check<T: FloatElem + PartialEq + std::fmt::Debug>(of: fn(f64) -> T, bound: f64) {
+        for (outer, inner, columns) in
+            [(1, 1, 1), (0, 3, 4), (3, 2, 0), (5, 7, 10), (2, 3, 511), (40, 1, 600)]
+        {
+            let (o, i, c) = (outer as isize, inner as isize, columns as isize);
+            let n = outer * inner * columns;
+            let mut same: Option<[Vec<T>; 2]> = None;
+            for steps in [[i * c, c, 1], [i * c, 1, i], [1, o, o * i]] {
+                let at = |a: usize, b: usize, j: usize| {
+                    a * steps[0] as usize + b * steps[1] as usize + j * steps[2] as usize
+                };
+                let (mut y, mut g) = (vec![of(0.0); n], vec![of(0.0); n]);
+                for (k, (a, b, j)) in
+                    (0..n).map(|k| (k, (k / (inner * columns), k / columns % inner, k % columns)))
+                {
+                    y[at(a, b, j)] = of(-(logit(k * 3) / 17.0).abs());
+                    g[at(a, b, j)] = of(logit(k + 5) / 17.0);
+                }
+                for level in available() {
+                    for threads in [1, 2, 3] {
+                        set_num_threads(threads);
+                        let (mut soft, mut logs) = (vec![of(9.0); n], vec![of(9.0); n]);
+                        let rows = Rows { count: [outer, inner], columns };
+                        // The outputs are contiguous, so that their bits can be compared.
+                        let out = [i * c, c, 1];
+                        // SAFETY: the buffers hold all the rows.
+                        with_level(level, || unsafe {
+                            let (y, g) = ((y.as_ptr(), steps), (g.as_ptr(), steps));
+                            softmax_backward(rows, y, g, (soft.as_mut_ptr(), out));
+                            log_softmax_backward(rows, y, g, (logs.as_mut_ptr(), out));
+                        });
+                        for (r, (a, b)) in
+                            (0..outer).flat_map(|a| (0..inner).map(move |b| (a, b))).enumerate()
+                        {
+                            let wide = |v: &[T], j| v[at(a, b, j)].widen().to_f64();
+                            let plain: f64 = (0..columns).map(|j| wide(&g, j)).sum();
+                            let dot: f64 = (0..columns).map(|j| wide(&g, j) * wide(&y, j)).sum();
+                            let size = bound * columns as f64;
+                            let context = || format!("{level}, {threads} threads, {steps:?}, row {r}");
+                            for j in 0..columns {
+                                let (y, g) = (wide(&y, j), wide(&g, j));
+                                let got = soft[r * columns + j].widen().to_f64();
+                                near(got, y * (g - dot), size, &context);
+                                near(
+                                    logs[r * columns + j].widen().to_f64(),
+                                    g - y.exp() * plain,
+                                    size,
+                                    &context,
+                                );
+                            }
+                        }
+                        if level != Level::Portable {
+                            let all = [soft, logs];
+                            assert_eq!(
+                                *same.get_or_insert_with(|| all.clone()),
+                                all,
+                                "{level}, {threads} threads"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+        set_num_threads(0);
+    }
+    check::<f32>(|x| x as f32, 2e-7);
+    check::<f64>(|x| x, 1e-15);
+    check::<bf16>(bf16::from_f64, 8e-3);
 }

@@ -2,14 +2,17 @@
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use retrograd_engine::apply::apply1;
+use retrograd_engine::ops::Op;
 use retrograd_engine::ops::attrs::DimSet;
 use retrograd_engine::ops::index::Gather;
 use retrograd_engine::ops::pointwise::{Div, Mul, Neg, Sqrt, Sub};
 use retrograd_engine::ops::reduce::{ArgMax, Max, Sum};
 use retrograd_engine::ops::shape::Reshape;
+use retrograd_engine::ops::softmax::{LogSoftmax, Softmax};
 use retrograd_engine::{DType, Result, Tensor, make};
 
 use super::{PyTensor, wrap};
+use crate::dtype::PyDType;
 use crate::errors::{engine, engine_for};
 use crate::operand::dims;
 
@@ -107,8 +110,36 @@ fn extreme<'py>(
     pair(py, values, indices)
 }
 
+/// An op along one dimension, after a cast.
+fn along(
+    py: Python<'_>,
+    x: &Tensor,
+    dim: isize,
+    dtype: Option<&PyDType>,
+    name: &'static str,
+    op: impl Fn(usize) -> Op + Sync,
+) -> PyResult<Py<PyTensor>> {
+    let result = engine_for(py, x.numel(), || {
+        let dim = retrograd_engine::layout::axis(dim, x.rank()).map_err(|e| e.in_op(name))?;
+        apply1(op(dim), &[&make::cast(x, dtype.map_or(x.dtype(), |d| d.0))?])
+    })?;
+    wrap(py, result)
+}
+
 #[pymethods]
 impl PyTensor {
+    /// exp(x) / sum(exp(x)) along `dim`, shifted by the maximum so that it cannot overflow; cast to `dtype` before.
+    #[pyo3(signature = (dim, dtype=None))]
+    fn softmax(&self, py: Python<'_>, dim: isize, dtype: Option<&PyDType>) -> PyResult<Py<PyTensor>> {
+        along(py, self.tensor(), dim, dtype, "softmax", |dim| Softmax { dim }.into())
+    }
+
+    /// x - log(sum(exp(x))) along `dim`, shifted by the maximum so that it cannot overflow; cast to `dtype` before.
+    #[pyo3(signature = (dim, dtype=None))]
+    fn log_softmax(&self, py: Python<'_>, dim: isize, dtype: Option<&PyDType>) -> PyResult<Py<PyTensor>> {
+        along(py, self.tensor(), dim, dtype, "log_softmax", |dim| LogSoftmax { dim }.into())
+    }
+
     /// The sum over `dim`, or over all; integers are summed as int64.
     #[pyo3(signature = (dim=None, keepdim=false, *, dtype=None))]
     fn sum(
