@@ -21,6 +21,11 @@ LAYERS: dict[str, tuple[nn.Module, Callable[[Any], Any]]] = {
     "GELU": (nn.GELU(), lambda x: reference.gelu(x, approximate="none")),
     "GELU tanh": (nn.GELU("tanh"), lambda x: reference.gelu(x, approximate="tanh")),
     "SiLU": (nn.SiLU(), reference.silu),
+    "ELU": (nn.ELU(1.5), lambda x: reference.elu(x, alpha=1.5)),
+    "LeakyReLU": (nn.LeakyReLU(0.2), lambda x: reference.leaky_relu(x, slope=0.2)),
+    "Hardtanh": (nn.Hardtanh(-2, 3), lambda x: np.clip(x, -2, 3)),
+    "ReLU6": (nn.ReLU6(), lambda x: np.clip(x, 0, 6)),
+    "LogSigmoid": (nn.LogSigmoid(), lambda x: -np.log1p(np.exp(-x))),
     "Softplus": (nn.Softplus(), lambda x: reference.softplus(x, beta=1, threshold=20)),
     "Softplus beta": (nn.Softplus(2, 3), lambda x: reference.softplus(x, beta=2, threshold=3)),
 }
@@ -54,13 +59,45 @@ def test_representations() -> None:
 def test_limits() -> None:
     """Far out every activation is what it tends to, and so are its derivatives."""
     ends = rg.tensor([-math.inf, -1e30, 1e30, math.inf], dtype=rg.float64)
-    for layer, _ in LAYERS.values():
+    for name in ("GELU", "GELU tanh", "SiLU", "Softplus", "Softplus beta"):
+        layer, _ = LAYERS[name]
         x = ends.clone().requires_grad_()
         y = layer(x)
         assert y.tolist() == [0, 0, 1e30, math.inf]
         y.sum().backward()
         assert x.grad is not None
         assert x.grad.tolist() == [0, 0, 1, 1]
+
+
+def test_kinks_have_torchs_gradients() -> None:
+    x = rg.tensor([-1.0, 0.0, 1.0, 6.0], requires_grad=True)
+    for layer, want in (
+        (nn.ReLU6(), [0, 0, 1, 0]),
+        (nn.Hardtanh(), [0, 1, 0, 0]),
+        (nn.LeakyReLU(0.5), [0.5, 0.5, 1, 1]),
+        (nn.ELU(2.0), [pytest.approx(2 / math.e), 2, 1, 1]),
+    ):
+        assert rg.autograd.grad(layer(x).sum(), [x])[0].tolist() == want
+
+
+def test_extremes_of_the_others() -> None:
+    x = rg.tensor([-math.inf, -1e30, 1e30, math.inf], dtype=rg.float64, requires_grad=True)
+    for layer, want, slopes in (
+        (nn.ELU(2.0), [-2, -2, 1e30, math.inf], [0, 0, 1, 1]),
+        (nn.LogSigmoid(), [-math.inf, -1e30, 0, 0], [1, 1, 0, 0]),
+        (nn.LeakyReLU(), [-math.inf, -1e28, 1e30, math.inf], [0.01, 0.01, 1, 1]),
+    ):
+        y = layer(x)
+        assert y.tolist() == want
+        assert rg.autograd.grad(y.sum(), [x])[0].tolist() == slopes
+
+
+def test_in_place_forms_and_crossed_bounds_are_refused() -> None:
+    for f in (F.leaky_relu, F.elu, F.hardtanh, F.relu6):
+        with pytest.raises(NotImplementedError, match="inplace=True is not supported: leave it out"):
+            f(rg.ones(2), inplace=True)
+    with pytest.raises(ValueError, match=r"hardtanh: min_val \(2\) must not be above max_val \(1\)"):
+        F.hardtanh(rg.ones(2), 2.0, 1.0)
 
 
 def test_unknown_approximation() -> None:

@@ -919,6 +919,17 @@ def dtype_by_name(name: str) -> DType:
     The dtype of that name.
     """
 
+def elu(input: Tensor, alpha: SupportsFloat | SupportsIndex = 1.0, inplace: bool2 = False) -> Tensor:
+    """
+    Each element where it is above zero, else alpha (exp(x) - 1). Any shape.
+
+    Clevert, Unterthiner & Hochreiter, "Fast and Accurate Deep Network Learning by Exponential Linear Units", 2015.
+
+    Raises:
+        TypeError: for a tensor that is not of floating-point numbers.
+        NotImplementedError: for `inplace=True`.
+    """
+
 def empty(*size: Any, dtype: Any | None = None, device: Any | None = None, requires_grad: bool2 = False) -> Tensor:
     """
     A tensor with arbitrary contents.
@@ -981,6 +992,16 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any | None = None, retain_grap
     The gradients of `outputs` with respect to `inputs`, returned instead of accumulated.
     """
 
+def hardtanh(input: Tensor, min_val: SupportsFloat | SupportsIndex = ..., max_val: SupportsFloat | SupportsIndex = 1.0, inplace: bool2 = False) -> Tensor:
+    """
+    Each element, or the bound it lies beyond. Any shape. Unlike clamp's, its gradient is 0 at the bounds themselves.
+
+    Raises:
+        ValueError: where `min_val` is above `max_val`.
+        TypeError: for a tensor that is not of floating-point numbers.
+        NotImplementedError: for `inplace=True`.
+    """
+
 def is_grad_enabled() -> bool2:
     """
     Whether operations are recorded on the graph.
@@ -1001,6 +1022,17 @@ def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = Non
     Raises:
         ValueError: when the input's shape does not end in `normalized_shape`, or weight or bias have another shape.
         TypeError: for tensors that are not of one floating-point dtype.
+    """
+
+def leaky_relu(input: Tensor, negative_slope: SupportsFloat | SupportsIndex = 0.01, inplace: bool2 = False) -> Tensor:
+    """
+    Each element where it is above zero, else `negative_slope` times it. Any shape.
+
+    Maas, Hannun & Ng, "Rectifier Nonlinearities Improve Neural Network Acoustic Models", 2013.
+
+    Raises:
+        TypeError: for a tensor that is not of floating-point numbers.
+        NotImplementedError: for `inplace=True`.
     """
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -172,3 +172,44 @@ def relu_backward(output: Array, grad: Array) -> Array:
 @backward("relu_backward")
 def _relu_backward_vjp(g: Array, output: Array, grad: Array) -> tuple[None, Array]:
     return None, unbroadcast(np.where(output > 0, g, 0), grad.shape)
+
+
+@forward("leaky_relu")
+def leaky_relu(x: Array, *, slope: float) -> Array:
+    return np.where(x > 0, x, x * slope)
+
+
+@backward("leaky_relu")
+def _leaky_relu_vjp(g: Array, x: Array, *, slope: float) -> tuple[Array]:
+    return (leaky_relu_backward(x, g, slope=slope),)
+
+
+@forward("leaky_relu_backward")
+def leaky_relu_backward(x: Array, grad: Array, *, slope: float) -> Array:
+    return np.where(x > 0, grad, grad * slope)
+
+
+@backward("leaky_relu_backward")
+def _leaky_relu_backward_vjp(g: Array, x: Array, grad: Array, *, slope: float) -> tuple[None, Array]:
+    return None, unbroadcast(leaky_relu_backward(x, g, slope=slope), grad.shape)
+
+
+@forward("elu")
+def elu(x: Array, *, alpha: float) -> Array:
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+@backward("elu")
+def _elu_vjp(g: Array, x: Array, *, alpha: float) -> tuple[Array]:
+    return (elu_backward(x, g, alpha=alpha),)
+
+
+@forward("elu_backward")
+def elu_backward(x: Array, grad: Array, *, alpha: float) -> Array:
+    return np.where(x > 0, grad, grad * (alpha * np.exp(np.minimum(x, 0))))
+
+
+@backward("elu_backward")
+def _elu_backward_vjp(g: Array, x: Array, grad: Array, *, alpha: float) -> tuple[Array, Array]:
+    bent = np.where(x > 0, 0, alpha * np.exp(np.minimum(x, 0)))
+    return unbroadcast(g * grad * bent, x.shape), unbroadcast(elu_backward(x, g, alpha=alpha), grad.shape)

@@ -174,23 +174,24 @@ def sign_backward(g: Array, x: Array) -> tuple[Array]:
 
 
 @forward("clamp")
-def clamp(x: Array, *, min: float, max: float) -> Array:
+def clamp(x: Array, *, min: float, max: float, closed: bool = True) -> Array:
     return np.asarray(np.minimum(np.maximum(x, x.dtype.type(min)), x.dtype.type(max)))
 
 
 @backward("clamp")
-def _clamp_vjp(g: Array, x: Array, *, min: float, max: float) -> tuple[Array]:
-    return (clamp_backward(x, g, min=min, max=max),)
+def _clamp_vjp(g: Array, x: Array, *, min: float, max: float, closed: bool) -> tuple[Array]:
+    return (clamp_backward(x, g, min=min, max=max, closed=closed),)
 
 
 @forward("clamp_backward")
-def clamp_backward(x: Array, grad: Array, *, min: float, max: float) -> Array:
-    return np.where((x >= min) & (x <= max), grad, 0)
+def clamp_backward(x: Array, grad: Array, *, min: float, max: float, closed: bool) -> Array:
+    inside = (x >= min) & (x <= max) if closed else (x > min) & (x < max)
+    return np.where(inside, grad, 0)
 
 
 @backward("clamp_backward")
-def _clamp_backward_vjp(g: Array, x: Array, grad: Array, *, min: float, max: float) -> tuple[None, Array]:
-    return None, unbroadcast(clamp_backward(x, g, min=min, max=max), grad.shape)
+def _clamp_backward_vjp(g: Array, x: Array, grad: Array, *, min: float, max: float, closed: bool) -> tuple[None, Array]:
+    return None, unbroadcast(clamp_backward(x, g, min=min, max=max, closed=closed), grad.shape)
 
 
 @forward("expm1")

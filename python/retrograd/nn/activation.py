@@ -1,4 +1,4 @@
-"""Activations: ReLU, Tanh, Sigmoid, SiLU, GELU, Softplus, Softmax, LogSoftmax."""
+"""Activations, element by element (ReLU, GELU, Softplus and so on) and along a dimension (Softmax, LogSoftmax)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,21 @@ from retrograd.nn import functional as F
 from retrograd.nn._checks import unsupported
 from retrograd.nn.module import Module
 
-__all__ = ["GELU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"]
+__all__ = [
+    "ELU",
+    "GELU",
+    "Hardtanh",
+    "LeakyReLU",
+    "LogSigmoid",
+    "LogSoftmax",
+    "ReLU",
+    "ReLU6",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+]
 
 
 class ReLU(Module):
@@ -57,6 +71,100 @@ class SiLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         """Applies it to `input`."""
         return input.silu()
+
+
+class LeakyReLU(Module):
+    """x above zero, else negative_slope times x, element by element. Any shape.
+
+    Maas et al., "Rectifier Nonlinearities Improve Neural Network Acoustic Models", 2013.
+
+    Raises:
+        NotImplementedError: when called, for `inplace=True`.
+    """
+
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Applies it to `input`."""
+        return F.leaky_relu(input, self.negative_slope, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The slope."""
+        return f"negative_slope={self.negative_slope}"
+
+
+class ELU(Module):
+    """x above zero, else alpha (exp(x) - 1), element by element. Any shape.
+
+    Clevert et al., "Fast and Accurate Deep Network Learning by Exponential Linear Units (ELUs)", 2015.
+
+    Raises:
+        NotImplementedError: when called, for `inplace=True`.
+    """
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha = alpha
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Applies it to `input`."""
+        return F.elu(input, self.alpha, self.inplace)
+
+    def extra_repr(self) -> str:
+        """What it tends to far to the left, negated."""
+        return f"alpha={self.alpha}"
+
+
+class Hardtanh(Module):
+    """min(max(x, min_val), max_val), element by element; the gradient is 0 at the bounds themselves. Any shape.
+
+    Raises:
+        ValueError: when called, where min_val is above max_val.
+        NotImplementedError: when called, for `inplace=True`.
+    """
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.min_val = min_val
+        self.max_val = max_val
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Applies it to `input`."""
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The bounds."""
+        return f"min_val={self.min_val}, max_val={self.max_val}"
+
+
+class ReLU6(Hardtanh):
+    """min(max(0, x), 6), element by element. Any shape.
+
+    Krizhevsky, "Convolutional Deep Belief Networks on CIFAR-10", 2010.
+
+    Raises:
+        NotImplementedError: when called, for `inplace=True`.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(0.0, 6.0, inplace)
+
+    def extra_repr(self) -> str:
+        """Nothing: the bounds are known."""
+        return ""
+
+
+class LogSigmoid(Module):
+    """-log(1 + exp(-x)), the logarithm of the logistic function, element by element. Any shape."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Applies it to `input`."""
+        return F.logsigmoid(input)
 
 
 class GELU(Module):

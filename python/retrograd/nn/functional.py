@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 from retrograd import _core
 from retrograd._checks import check_tensor
-from retrograd._core import DType, Tensor, gelu, layer_norm, linear, softplus
+from retrograd._core import DType, Tensor, elu, gelu, hardtanh, layer_norm, leaky_relu, linear, softplus
 from retrograd.nn._checks import unsupported
 
 __all__ = [
     "cross_entropy",
     "dropout",
+    "elu",
     "gelu",
+    "hardtanh",
     "layer_norm",
+    "leaky_relu",
     "linear",
     "log_softmax",
+    "logsigmoid",
     "mse_loss",
     "relu",
+    "relu6",
     "sigmoid",
     "silu",
     "softmax",
@@ -45,6 +51,28 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(0, x), element by element; `inplace` writes it over `input`."""
     check_tensor("relu", "input", input)
     return input.relu_() if inplace else input.relu()
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(0, x), 6), element by element. Krizhevsky, "Convolutional Deep Belief Networks on CIFAR-10", 2010.
+
+    Raises:
+        TypeError: for a tensor that is not of floating-point numbers.
+        NotImplementedError: for `inplace=True`.
+    """
+    if inplace:
+        unsupported("relu6", "inplace", inplace, "leave it out, the numbers are the same")
+    return hardtanh(input, 0.0, 6.0)
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """The logarithm of the logistic function, -log(1 + exp(-x)), element by element, exact where that is nearly 1 or 0.
+
+    Raises:
+        TypeError: for a tensor that is not of floating-point numbers.
+    """
+    check_tensor("logsigmoid", "input", input)
+    return -softplus(-input, 1.0, math.inf)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:

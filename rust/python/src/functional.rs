@@ -3,12 +3,12 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use retrograd_engine::apply::{apply, apply1};
 use retrograd_engine::kernels::{Dims, Shape};
-use retrograd_engine::ops::activation::{Approximate, Gelu, Softplus};
+use retrograd_engine::ops::activation::{Approximate, Elu, Gelu, LeakyRelu, Softplus};
 use retrograd_engine::ops::linear::Linear;
 use retrograd_engine::ops::loss::{CrossEntropy, Reduction};
 use retrograd_engine::ops::matmul::Matmul;
 use retrograd_engine::ops::norm::LayerNorm;
-use retrograd_engine::ops::pointwise::Add;
+use retrograd_engine::ops::pointwise::{Add, Clamp};
 use retrograd_engine::ops::shape::{Permute, Reshape};
 use retrograd_engine::{Result, Tensor, generator};
 use smallvec::SmallVec;
@@ -119,6 +119,73 @@ pub fn softplus(
     threshold: f64,
 ) -> PyResult<Py<PyTensor>> {
     run(py, Softplus { beta, threshold }, &[input.get().tensor()])
+}
+
+/// Each element where it is above zero, else `negative_slope` times it. Any shape.
+///
+/// Maas, Hannun & Ng, "Rectifier Nonlinearities Improve Neural Network Acoustic Models", 2013.
+///
+/// Raises:
+///     TypeError: for a tensor that is not of floating-point numbers.
+///     NotImplementedError: for `inplace=True`.
+#[pyfunction]
+#[pyo3(signature = (input, negative_slope=0.01, inplace=false))]
+pub fn leaky_relu(
+    py: Python<'_>,
+    input: &Bound<'_, PyTensor>,
+    negative_slope: f64,
+    inplace: bool,
+) -> PyResult<Py<PyTensor>> {
+    out_of_place("leaky_relu", inplace)?;
+    run(py, LeakyRelu { slope: negative_slope }, &[input.get().tensor()])
+}
+
+/// Each element where it is above zero, else alpha (exp(x) - 1). Any shape.
+///
+/// Clevert, Unterthiner & Hochreiter, "Fast and Accurate Deep Network Learning by Exponential Linear Units", 2015.
+///
+/// Raises:
+///     TypeError: for a tensor that is not of floating-point numbers.
+///     NotImplementedError: for `inplace=True`.
+#[pyfunction]
+#[pyo3(signature = (input, alpha=1.0, inplace=false))]
+pub fn elu(py: Python<'_>, input: &Bound<'_, PyTensor>, alpha: f64, inplace: bool) -> PyResult<Py<PyTensor>> {
+    out_of_place("elu", inplace)?;
+    run(py, Elu { alpha }, &[input.get().tensor()])
+}
+
+/// Each element, or the bound it lies beyond. Any shape. Unlike clamp's, its gradient is 0 at the bounds themselves.
+///
+/// Raises:
+///     ValueError: where `min_val` is above `max_val`.
+///     TypeError: for a tensor that is not of floating-point numbers.
+///     NotImplementedError: for `inplace=True`.
+#[pyfunction]
+#[pyo3(signature = (input, min_val=-1.0, max_val=1.0, inplace=false))]
+pub fn hardtanh(
+    py: Python<'_>,
+    input: &Bound<'_, PyTensor>,
+    min_val: f64,
+    max_val: f64,
+    inplace: bool,
+) -> PyResult<Py<PyTensor>> {
+    out_of_place("hardtanh", inplace)?;
+    if min_val.is_nan() || max_val.is_nan() || min_val > max_val {
+        return Err(PyValueError::new_err(format!(
+            "hardtanh: min_val ({min_val}) must not be above max_val ({max_val})"
+        )));
+    }
+    run(py, Clamp { min: min_val, max: max_val, closed: false }, &[input.get().tensor()])
+}
+
+/// Refuses to write over the input.
+fn out_of_place(name: &str, inplace: bool) -> PyResult<()> {
+    if inplace {
+        return Err(pyo3::exceptions::PyNotImplementedError::new_err(format!(
+            "{name}: inplace=True is not supported: leave it out, the numbers are the same"
+        )));
+    }
+    Ok(())
 }
 
 /// Each element zeroed with probability `p`, the others scaled by `1 / (1 - p)`; in evaluation, `input` itself.

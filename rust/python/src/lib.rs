@@ -37,7 +37,9 @@ mod _core {
     #[pymodule_export]
     use super::dtype::{PyDType, dtype_by_name};
     #[pymodule_export]
-    use super::functional::{cross_entropy, dropout, gelu, layer_norm, linear, softplus};
+    use super::functional::{
+        cross_entropy, dropout, elu, gelu, hardtanh, layer_norm, leaky_relu, linear, softplus,
+    };
     #[pymodule_export]
     use super::graph::{
         EnableGrad, InferenceMode, NoGrad, PyNode, SetGradEnabled, backward, grad, is_grad_enabled,

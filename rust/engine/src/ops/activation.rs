@@ -61,6 +61,27 @@ const SOFTPLUS_BACKWARD: &[&str] = &[
     "(3,4)::2 (3,1) beta=2.0 threshold=1.7",
 ];
 
+const LEAKY: &[&str] = &[
+    "(3,4) slope=0.01",
+    "() slope=0.5",
+    "(0,4) slope=0.1",
+    "(4,3).T slope=-0.5",
+    "(3,4)::2 slope=0.0",
+    "(1037,) slope=0.01",
+];
+const LEAKY_BACKWARD: &[&str] =
+    &["(3,4) (3,4) slope=0.01", "() () slope=0.5", "(0,4) (0,4) slope=0.1", "(4,3).T (4,) slope=-0.5"];
+const ELU: &[&str] = &[
+    "(3,4) alpha=1.0",
+    "() alpha=0.5",
+    "(0,4) alpha=1.0",
+    "(4,3).T alpha=1.7",
+    "(3,4)::2 alpha=0.1",
+    "(1037,) alpha=1.0",
+];
+const ELU_BACKWARD: &[&str] =
+    &["(3,4) (3,4) alpha=1.0", "() () alpha=0.5", "(0,4) (0,4) alpha=1.0", "(4,3).T (4,) alpha=1.7"];
+
 /// Runs the formula of gelu that is asked for.
 fn gelu(which: Approximate, x: &[View], y: &[View]) -> Result<()> {
     match which {
@@ -85,7 +106,7 @@ fn one_less_twice(b: &Back, s: &Tensor) -> Result<Tensor> {
 /// The second derivative of gelu: `phi(x) (2 - x^2)`, phi the density of the normal distribution.
 fn gelu_second(b: &Back, x: &Tensor) -> Result<Tensor> {
     // Further out the density is nothing, which an infinite square would make NaN.
-    let x = b.op(Clamp { min: -50.0, max: 50.0 }, [x])?;
+    let x = b.op(Clamp { min: -50.0, max: 50.0, closed: true }, [x])?;
     let square = b.op(Square {}, [&x])?;
     let bell = b.op(Exp {}, [&b.op(Mul {}, [&square, &b.constant(-0.5, &x)?])?])?;
     let density = b.op(Mul {}, [&bell, &b.constant(0.398_942_280_401_432_7, &x)?])?;
@@ -95,7 +116,7 @@ fn gelu_second(b: &Back, x: &Tensor) -> Result<Tensor> {
 /// The second derivative of `x s(u)`, s the sigmoid and `u = a (x + c x^3)`: `s' (2 u' + x (u'^2 (1 - 2 s) + u''))`.
 fn gelu_tanh_second(b: &Back, x: &Tensor) -> Result<Tensor> {
     let (a, c) = (1.595_769_121_605_730_8, 0.044715);
-    let x = b.op(Clamp { min: -22.0, max: 22.0 }, [x])?;
+    let x = b.op(Clamp { min: -22.0, max: 22.0, closed: true }, [x])?;
     let square = b.op(Square {}, [&x])?;
     let series = |c0: f64, c1: f64| {
         b.op(Add {}, [&b.op(Mul {}, [&square, &b.constant(c1, &x)?])?, &b.constant(c0, &x)?])
@@ -222,6 +243,47 @@ pointwise! {
             let bend = b.op(SigmoidBackward {}, [&b.op(Sigmoid {}, [&t])?, &weight])?;
             let linear = b.op(Compare { kind: Kind::Gt }, [&t, &b.constant(op.threshold, &x)?])?;
             b.add(0, b.op(Where {}, [&linear, &b.constant(0.0, &x)?, &bend])?)?;
+        }
+        if b.needs(1) { b.add(1, b.op(*op, [&x, &g])?)?; }
+        Ok(())
+    };
+
+    /// `input` above zero, else `slope * input`. Maas, Hannun & Ng (2013).
+    LeakyRelu {
+        /// The slope below zero.
+        slope: f64,
+    } (input) as op = "leaky_relu", Float, saves &[(0, X(0))], samples LEAKY, float(formula::LeakyRelu { slope: op.slope }),
+    vjp |b| b.add(0, b.op(LeakyReluBackward { slope: op.slope }, [&b.x(0)?, &b.g()?])?);
+
+    /// `grad` where `input` is above zero, else `slope * grad`.
+    LeakyReluBackward {
+        /// The slope below zero.
+        slope: f64,
+    } (input, grad) as op = "leaky_relu_backward", Float, saves &[(1, X(0))], samples LEAKY_BACKWARD,
+    float(formula::LeakyReluGrad { slope: op.slope }),
+    vjp |b| if b.needs(1) { b.add(1, b.op(*op, [&b.x(0)?, &b.g()?])?) } else { Ok(()) };
+
+    /// `input` above zero, else `alpha * (exp(input) - 1)`. Clevert, Unterthiner & Hochreiter (2015).
+    Elu {
+        /// What it tends to far to the left, negated.
+        alpha: f64,
+    } (input) as op = "elu", Float, saves &[(0, X(0))], samples ELU, float(formula::Elu { alpha: op.alpha }),
+    vjp |b| b.add(0, b.op(EluBackward { alpha: op.alpha }, [&b.x(0)?, &b.g()?])?);
+
+    /// `grad` where `input` is above zero, else `grad * alpha * exp(input)`.
+    EluBackward {
+        /// As in elu.
+        alpha: f64,
+    } (input, grad) as op = "elu_backward", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0))], samples ELU_BACKWARD,
+    float(formula::EluGrad { alpha: op.alpha }),
+    vjp |b| {
+        let (x, g) = (b.x(0)?, b.g()?);
+        if b.needs(0) {
+            // Below zero the exponential is its own derivative; above, the slope is constant.
+            let bend = b.op(*op, [&x, &b.op(Mul {}, [&g, &b.x(1)?])?])?;
+            let zero = b.constant(0.0, &x)?;
+            let straight = b.op(Compare { kind: Kind::Gt }, [&x, &zero])?;
+            b.add(0, b.op(Where {}, [&straight, &zero, &bend])?)?;
         }
         if b.needs(1) { b.add(1, b.op(*op, [&x, &g])?)?; }
         Ok(())

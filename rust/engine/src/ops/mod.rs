@@ -333,6 +333,7 @@ ops! {
     activation::Tanh, activation::TanhBackward, activation::Sigmoid, activation::SigmoidBackward,
     activation::Relu, activation::ReluBackward, activation::Silu, activation::SiluBackward,
     activation::Gelu, activation::GeluBackward, activation::Softplus, activation::SoftplusBackward,
+    activation::LeakyRelu, activation::LeakyReluBackward, activation::Elu, activation::EluBackward,
     compare::Compare, select::Where,
     matmul::Matmul,
     linear::Linear, linear::LinearActivation, linear::LinearBackward, linear::AddLinearBackward,

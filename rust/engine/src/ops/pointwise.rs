@@ -41,19 +41,21 @@ const BINARY_POSITIVE: &[&str] = &[
 ];
 
 const CLAMP: &[&str] = &[
-    "(3,4) min=-1.0 max=1.5",
-    "() min=0.0 max=1.0",
-    "(0,4) min=0.0 max=1.0",
-    "(4,3).T min=-0.5 max=0.5",
-    "(3,4)::2 min=1.0 max=-1.0",
-    "(1037,) min=-1.0 max=1.0",
+    "(3,4) min=-1.0 max=1.5 closed=true",
+    "(3,4) min=0.0 max=6.0 closed=false",
+    "() min=0.0 max=1.0 closed=true",
+    "(0,4) min=0.0 max=1.0 closed=true",
+    "(4,3).T min=-0.5 max=0.5 closed=true",
+    "(3,4)::2 min=1.0 max=-1.0 closed=true",
+    "(1037,) min=-1.0 max=1.0 closed=true",
 ];
 const CLAMP_BACKWARD: &[&str] = &[
-    "(3,4) (3,4) min=-1.0 max=1.5",
-    "() () min=0.0 max=1.0",
-    "(0,4) (0,4) min=0.0 max=1.0",
-    "(4,3).T (4,) min=-0.5 max=0.5",
-    "(3,4)::2 (3,1) min=1.0 max=-1.0",
+    "(3,4) (3,4) min=-1.0 max=1.5 closed=true",
+    "(3,4) (3,4) min=0.0 max=6.0 closed=false",
+    "() () min=0.0 max=1.0 closed=true",
+    "(0,4) (0,4) min=0.0 max=1.0 closed=true",
+    "(4,3).T (4,) min=-0.5 max=0.5 closed=true",
+    "(3,4)::2 (3,1) min=1.0 max=-1.0 closed=true",
 ];
 
 /// The shape rule: operands broadcast, the dtype stays.
@@ -279,24 +281,28 @@ pointwise! {
     Sign(input) = "sign", Number, saves &[], samples UNARY, number(formula::Sign),
     vjp |b| b.add(0, crate::make::zeros(b.meta(0))?);
 
-    /// `min(max(input, min), max)`; NaN stays. At the bounds themselves the derivative is 1.
+    /// `min(max(input, min), max)`; NaN stays.
     Clamp {
         /// The lower bound; minus infinity for none.
         min: f64,
         /// The upper bound, which wins where it is below the lower one; infinity for none.
         max: f64,
+        /// Whether the derivative at the bounds themselves is 1, not 0.
+        closed: bool,
     } (input) as op = "clamp", Float, saves &[(0, X(0))], samples CLAMP,
     float(formula::Clamp { min: op.min, max: op.max }),
-    vjp |b| b.add(0, b.op(ClampBackward { min: op.min, max: op.max }, [&b.x(0)?, &b.g()?])?);
+    vjp |b| b.add(0, b.op(ClampBackward { min: op.min, max: op.max, closed: op.closed }, [&b.x(0)?, &b.g()?])?);
 
-    /// `grad` where `input` is from `min` to `max`, else zero.
+    /// `grad` where `input` is between `min` and `max`, else zero.
     ClampBackward {
         /// The lower bound.
         min: f64,
         /// The upper bound.
         max: f64,
+        /// Whether the bounds themselves count as between.
+        closed: bool,
     } (input, grad) as op = "clamp_backward", Float, saves &[(1, X(0))], samples CLAMP_BACKWARD,
-    float(formula::ClampGrad { min: op.min, max: op.max }),
+    float(formula::ClampGrad { min: op.min, max: op.max, closed: op.closed }),
     vjp |b| if b.needs(1) { b.add(1, b.op(*op, [&b.x(0)?, &b.g()?])?) } else { Ok(()) };
 
     /// `exp(input) - 1`, exact near zero.

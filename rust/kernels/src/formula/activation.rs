@@ -1,5 +1,5 @@
 //! Activations of neural networks.
-use super::exp::{exp, exp_parts, scale};
+use super::exp::{Expm1, exp, exp_parts, scale};
 use super::log::log1p;
 use super::pick;
 use crate::map::{Formula, IntElem, IntFormula};
@@ -20,6 +20,35 @@ impl IntFormula<1> for Relu {
     #[inline(always)]
     fn eval<T: IntElem>(self, [x]: [T; 1]) -> T {
         x.max(T::default())
+    }
+}
+
+/// `x` above zero, else `slope x`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LeakyRelu {
+    /// The slope below zero.
+    pub slope: f64,
+}
+
+impl Formula<1> for LeakyRelu {
+    #[inline(always)]
+    fn eval<V: FloatVec>(self, [x]: [V; 1]) -> V {
+        V::select(x.gt(x.lit(0.0)), x, x * x.lit(self.slope))
+    }
+}
+
+/// `x` above zero, else `alpha (e^x - 1)`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Elu {
+    /// What it tends to far to the left, negated.
+    pub alpha: f64,
+}
+
+impl Formula<1> for Elu {
+    const WEIGHT: usize = 6;
+    #[inline(always)]
+    fn eval<V: FloatVec>(self, [x]: [V; 1]) -> V {
+        V::select(x.gt(x.lit(0.0)), x, Expm1.eval([x]) * x.lit(self.alpha))
     }
 }
 

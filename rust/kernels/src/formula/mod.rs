@@ -16,7 +16,7 @@ mod tanh;
 mod tests;
 mod trig;
 
-pub use activation::{Relu, Sigmoid, Silu, SiluGrad, Softplus, SoftplusGrad};
+pub use activation::{Elu, LeakyRelu, Relu, Sigmoid, Silu, SiluGrad, Softplus, SoftplusGrad};
 pub use arith::{
     Abs, Add, Clamp, Div, FloorDiv, Maximum, Minimum, Mul, Neg, Offset, Reciprocal, Remainder, Rsqrt, Scale,
     Sign, Sqrt, Square, Sub,
@@ -24,7 +24,7 @@ pub use arith::{
 pub use compare::{Eq, Ge, Gt, Le, Lt, Ne};
 pub use erf::{Erf, Gelu, GeluGrad, GeluTanh, GeluTanhGrad};
 pub use exp::{Exp, Expm1};
-pub use grad::{ClampGrad, LogGrad, ReluGrad, SigmoidGrad, TanhGrad};
+pub use grad::{ClampGrad, EluGrad, LeakyReluGrad, LogGrad, ReluGrad, SigmoidGrad, TanhGrad};
 pub use log::{Log, Log1p};
 pub use pow::{Pow, PowScalar};
 pub use tanh::Tanh;

@@ -153,7 +153,7 @@ impl Bounds {
         if x.dtype().is_float()
             && let (Some(min), Some(max)) = (number(min, f64::NEG_INFINITY)?, number(max, f64::INFINITY)?)
         {
-            return Ok(Self::Numbers(Clamp { min, max }));
+            return Ok(Self::Numbers(Clamp { min, max, closed: true }));
         }
         let tensor =
             |bound: Option<&Bound<'_, PyAny>>| bound.map(|b| required(b, x.dtype(), name)).transpose();
