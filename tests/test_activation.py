@@ -220,3 +220,19 @@ def test_softmax_along_any_dimension(name: str) -> None:
 @pytest.mark.parametrize("f", [F.softmax, F.log_softmax])
 def test_softmax_has_third_derivatives(f: Callable[..., Tensor]) -> None:
     check_gradients(lambda x: f(x, 1), [X[:12].reshape(2, 6)], order=3)
+
+
+# --- division rounded down ---
+
+
+def test_floor_division_and_remainder_are_pythons() -> None:
+    pairs = [(7.0, 2.0), (-7.0, 2.0), (7.0, -2.0), (1.0, 0.1), (-1e-20, 3.0), (1e9, 7.0), (-1e30, 7.0), (6.0, 0.7)]
+    a, b = (rg.tensor(list(v), dtype=rg.float64) for v in zip(*pairs, strict=True))
+    assert (a % b).tolist() == [x % y for x, y in pairs]
+    np.testing.assert_allclose((a // b).numpy(), [x // y for x, y in pairs], rtol=1e-15)
+    n = rg.tensor([7, -7, 5])
+    assert (n // 2).tolist() == [3, -4, 2]
+    assert (n % rg.tensor([3, 3, 0])).tolist() == [1, 2, 0]
+    assert (20 // n).tolist() == [2, -3, 4]
+    assert (20 % n).tolist() == [6, -1, 0]
+    assert rg.remainder(rg.tensor([1e8 + 8]), 3).item() == (1e8 + 8) % 3

@@ -27,7 +27,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 # Class (or nothing), function, what its line says, what it shall say.
 RULES = [
-    ("Tensor", "__r?(?:add|sub|mul|truediv|pow|matmul)__", "-> Any", "-> Tensor"),
+    ("Tensor", "__r?(?:add|sub|mul|truediv|floordiv|mod|pow|matmul)__", "-> Any", "-> Tensor"),
     ("Tensor", "__(?:lt|le|gt|ge)__", "-> Any", "-> Tensor"),
     ("Tensor", "__(?:eq|ne)__", "-> Any: ...", "-> Tensor: ...  # type: ignore[override]"),
     ("Tensor", "__i(?:add|sub|mul|truediv)__", "-> None", "-> Tensor"),

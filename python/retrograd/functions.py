@@ -28,6 +28,7 @@ __all__ = [
     "exp",
     "expm1",
     "flatten",
+    "floor_divide",
     "gather",
     "index_select",
     "is_tensor",
@@ -50,6 +51,7 @@ __all__ = [
     "randn_like",
     "reciprocal",
     "relu",
+    "remainder",
     "reshape",
     "rsqrt",
     "scatter_add",
@@ -90,6 +92,7 @@ erf = Tensor.erf
 exp = Tensor.exp
 expm1 = Tensor.expm1
 flatten = Tensor.flatten
+floor_divide = Tensor.floor_divide
 gather = Tensor.gather
 index_select = Tensor.index_select
 log = Tensor.log
@@ -109,6 +112,7 @@ permute = Tensor.permute
 pow = Tensor.__pow__
 reciprocal = Tensor.reciprocal
 relu = Tensor.relu
+remainder = Tensor.remainder
 reshape = Tensor.reshape
 rsqrt = Tensor.rsqrt
 scatter_add = Tensor.scatter_add

@@ -61,6 +61,26 @@ def pow_backward(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
     return unbroadcast(g * to_base, a.shape), unbroadcast(g * to_exponent, b.shape)
 
 
+@forward("floor_divide")
+def floor_divide(a: Array, b: Array) -> Array:
+    return np.asarray(np.floor_divide(a, b))
+
+
+@backward("floor_divide")
+def floor_divide_backward(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    return np.zeros_like(a), np.zeros_like(b)
+
+
+@forward("remainder")
+def remainder(a: Array, b: Array) -> Array:
+    return np.asarray(np.remainder(a, b))
+
+
+@backward("remainder")
+def remainder_backward(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    return unbroadcast(g, a.shape), unbroadcast(-g * np.floor_divide(a, b), b.shape)
+
+
 @forward("maximum")
 def maximum(a: Array, b: Array) -> Array:
     return np.maximum(a, b)

@@ -326,6 +326,7 @@ impl Op {
 
 ops! {
     pointwise::Add, pointwise::Sub, pointwise::Mul, pointwise::Div, pointwise::Pow,
+    pointwise::FloorDivide, pointwise::Remainder,
     pointwise::Maximum, pointwise::Minimum,
     pointwise::Neg, pointwise::Abs, pointwise::Exp, pointwise::Log, pointwise::Sqrt,
     pointwise::Rsqrt, pointwise::Reciprocal, pointwise::Square, pointwise::Sign, pointwise::Clamp, pointwise::ClampBackward,

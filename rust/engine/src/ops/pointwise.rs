@@ -40,6 +40,16 @@ const BINARY_POSITIVE: &[&str] = &[
     "(1037,)+ (1037,)+",
 ];
 
+const DIVISION: &[&str] = &[
+    "(3,4) (3,4)",
+    "() ()",
+    "(0,4) (0,4)",
+    "(3,4) (4,)",
+    "(4,3).T (3,4)",
+    "(3,4)::2 (3,1)",
+    "(3,4)i9 (3,4)i5",
+    "(1037,) (1037,)",
+];
 const CLAMP: &[&str] = &[
     "(3,4) min=-1.0 max=1.5 closed=true",
     "(3,4) min=0.0 max=6.0 closed=false",
@@ -215,6 +225,27 @@ pointwise! {
             b.add(1, b.op(Mul {}, [&g, &slope])?)?;
         }
         Ok(())
+    };
+
+    /// `input / other` rounded down; of integers, 0 where `other` is.
+    FloorDivide(input, other) = "floor_divide", Number, saves &[], samples DIVISION, number(formula::FloorDiv),
+    vjp |b| {
+        for i in 0..2 {
+            if b.needs(i) { b.add(i, crate::make::zeros(b.meta(i))?)?; }
+        }
+        Ok(())
+    };
+
+    /// What [`FloorDivide`] leaves of `input`: it has the sign of `other`; of integers, 0 where `other` is.
+    Remainder(input, other) = "remainder", Number, saves &[(1, X(0)), (1, X(1))], samples DIVISION,
+    number(formula::Remainder),
+    vjp |b| {
+        let g = b.g()?;
+        if b.needs(1) {
+            let quotient = b.op(FloorDivide {}, [&b.x(0)?, &b.x(1)?])?;
+            b.add(1, b.op(Neg {}, [&b.op(Mul {}, [&g, &quotient])?])?)?;
+        }
+        b.add(0, g)
     };
 
     /// The larger of the two; NaN where either is.

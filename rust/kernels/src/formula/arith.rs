@@ -1,6 +1,6 @@
 //! Arithmetic, rounded as IEEE 754 says; integers wrap.
 use crate::map::{Formula, IntElem, IntFormula};
-use crate::simd::FloatVec;
+use crate::simd::{Float, FloatVec, MAX_LANES, Mask};
 
 /// A formula on floats: its name, its operands, what it is.
 macro_rules! floats {
@@ -56,8 +56,6 @@ floats! {
     Maximum |a, b| V::select(a.is_nan(), a, a.max(b));
     /// The smaller; NaN where either is
     Minimum |a, b| V::select(a.is_nan(), a, a.min(b));
-    /// `floor(a / b)` of the rounded quotient
-    FloorDiv |a, b| (a / b).floor();
 }
 
 ints! {
@@ -74,7 +72,32 @@ ints! {
     Remainder |a, b| a.remainder(b);
 }
 
-/// What a division rounded down leaves: it has the divisor's sign, as in Python.
+/// The quotient rounded down, as in Python: of the exact one, where it is below 2^24 (2^53)
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FloorDiv;
+
+impl Formula<2> for FloorDiv {
+    const WEIGHT: usize = 4;
+    #[inline(always)]
+    fn eval<V: FloatVec>(self, [a, b]: [V; 2]) -> V {
+        let (zero, infinity) = (a.lit(0.0), a.lit(f64::INFINITY));
+        let quotient = (a / b).floor();
+        let rest = quotient.fma(-b, a);
+        let quotient = V::select(wrong_side(rest, b), quotient - a.lit(1.0), quotient);
+        let within = V::select(wrong_side(a, b), a.lit(-1.0), quotient);
+        let quotient = V::select(b.abs().equals(infinity) & a.abs().lt(infinity), within, quotient);
+        V::select(a.abs().equals(infinity) & !b.equals(zero), a.lit(f64::NAN), quotient)
+    }
+}
+
+/// Whether `rest` lies on the side of zero where `b` does not.
+#[inline(always)]
+fn wrong_side<V: FloatVec>(rest: V, b: V) -> V::Mask {
+    let zero = b.lit(0.0);
+    (rest.lt(zero) & b.gt(zero)) | (rest.gt(zero) & b.lt(zero))
+}
+
+/// What a division rounded down leaves: it has the divisor's sign, as in Python
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Remainder;
 
@@ -82,17 +105,40 @@ impl Formula<2> for Remainder {
     const WEIGHT: usize = 4;
     #[inline(always)]
     fn eval<V: FloatVec>(self, [a, b]: [V; 2]) -> V {
-        // Exact wherever the quotient is below 2^24 (2^53): the product is not rounded before the difference.
-        let rest = (a / b).floor().neg_mul_add(b, a);
-        let zero = a.lit(0.0);
+        let quotient = (a / b).floor();
+        let rest = quotient.fma(-b, a);
         // A quotient rounded up to an integer leaves a little less than nothing.
-        let wrong = (rest.lt(zero) & b.gt(zero)) | (rest.gt(zero) & b.lt(zero));
-        let rest = V::select(wrong, rest + b, rest);
+        let rest = V::select(wrong_side(rest, b), rest + b, rest);
         // A finite number within an infinite divisor stays, or wraps to the divisor where the signs differ.
-        let infinite = b.abs().equals(b.lit(f64::INFINITY)) & a.abs().lt(a.lit(f64::INFINITY));
-        let differ = (a.lt(zero) & b.gt(zero)) | (a.gt(zero) & b.lt(zero));
-        V::select(infinite, V::select(differ, b, a), rest)
+        let infinity = a.lit(f64::INFINITY);
+        let within = V::select(wrong_side(a, b), b, a);
+        let rest = V::select(b.abs().equals(infinity) & a.abs().lt(infinity), within, rest);
+        let far = quotient.abs().ge(a.lit((1u64 << V::Elem::MANTISSA_BITS) as f64));
+        if far.any() { exact_remainders(rest, far, a, b) } else { rest }
     }
+}
+
+/// `rest` with the chosen lanes computed one by one: where a quotient has more digits than a float, its product with the
+/// divisor is worth nothing. So rare that time does not count.
+#[inline(always)]
+fn exact_remainders<V: FloatVec>(rest: V, far: V::Mask, a: V, b: V) -> V {
+    let token = a.token();
+    let chosen = V::select(far, a.lit(1.0), a.lit(0.0));
+    let mut lanes = [[V::Elem::default(); MAX_LANES]; 4];
+    for (lane, x) in lanes.iter_mut().zip([chosen, rest, a, b]) {
+        // SAFETY: the array holds the lanes of the widest vector.
+        unsafe { x.store(lane.as_mut_ptr()) };
+    }
+    let [chosen, mut rest, a, b] = lanes;
+    for i in 0..V::LANES {
+        if chosen[i].to_f64() != 0.0 {
+            let (a, b) = (a[i].to_f64(), b[i].to_f64());
+            let r = a % b;
+            rest[i] = V::Elem::from_f64(if r != 0.0 && (r < 0.0) != (b < 0.0) { r + b } else { r });
+        }
+    }
+    // SAFETY: as above.
+    unsafe { V::load(token, rest.as_ptr()) }
 }
 
 /// `alpha * x`

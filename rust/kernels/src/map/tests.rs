@@ -193,6 +193,11 @@ fn remainders_follow_python() {
         assert_eq!(alone(formula::Remainder, [a, b], 0.0f64), want);
         assert_eq!(alone(formula::FloorDiv, [a, b], 0.0f64), (a / b).floor());
     }
+    // The rounded quotient is 10, and those of the last have more digits than a float.
+    assert_eq!(alone(formula::FloorDiv, [1.0, 0.1], 0.0f64), 9.0);
+    assert_eq!(alone(formula::FloorDiv, [-1.0, f64::INFINITY], 0.0), -1.0);
+    assert_eq!(alone(formula::Remainder, [1e30, 7.0], 0.0f64), 1e30 % 7.0);
+    assert_eq!(alone(formula::Remainder, [-1e30, 7.0], 0.0f64), 7.0 - 1e30 % 7.0);
     assert_eq!(alone(formula::Remainder, [-1.0, f64::INFINITY], 0.0), f64::INFINITY);
     assert_eq!(alone(formula::Remainder, [1.0, f64::INFINITY], 0.0), 1.0);
     for (a, b) in [(7i64, 3), (-7, 3), (7, -3), (-7, -3), (6, -3), (i64::MIN, -1), (5, 0)] {

@@ -5,7 +5,9 @@ use retrograd_engine::apply::apply1;
 use retrograd_engine::dtype::Category;
 use retrograd_engine::ops::compare::{Compare, Kind};
 use retrograd_engine::ops::matmul::Matmul;
-use retrograd_engine::ops::pointwise::{Abs, Add, Div, Maximum, Minimum, Mul, Neg, Pow, Square, Sub};
+use retrograd_engine::ops::pointwise::{
+    Abs, Add, Div, FloorDivide, Maximum, Minimum, Mul, Neg, Pow, Remainder, Square, Sub,
+};
 use retrograd_engine::ops::shape::Reshape;
 use retrograd_engine::ops::{Op, select};
 use retrograd_engine::{DType, Result, Tensor, make};
@@ -19,7 +21,9 @@ fn prepare(op: &Op, x: &Tensor) -> Result<Tensor> {
     match op {
         Op::Div(_) | Op::Pow(_) if !x.dtype().is_float() => make::cast(x, DType::F32),
         // Truth values add up as integers.
-        Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Neg(_) if x.dtype().category() == Category::Bool => {
+        Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Neg(_) | Op::FloorDivide(_) | Op::Remainder(_)
+            if x.dtype().category() == Category::Bool =>
+        {
             make::cast(x, DType::I64)
         }
         _ => Ok(x.clone()),
@@ -118,6 +122,8 @@ operators! {
     __sub__, __rsub__, Sub;
     __mul__, __rmul__, Mul;
     __truediv__, __rtruediv__, Div;
+    __floordiv__, __rfloordiv__, FloorDivide;
+    __mod__, __rmod__, Remainder;
 }
 
 macro_rules! named {
@@ -144,6 +150,10 @@ named! {
     mul, Mul {};
     /// `self / other`, broadcast.
     div, Div {};
+    /// `self / other` rounded down, broadcast; of integers, 0 where `other` is. Its gradient is zero.
+    floor_divide, FloorDivide {};
+    /// What `floor_divide` leaves of `self`, broadcast: it has the sign of `other`; of integers, 0 where `other` is.
+    remainder, Remainder {};
     /// `self ** exponent`, broadcast.
     pow, Pow {};
     /// The larger of the two, element by element; NaN where either is.
