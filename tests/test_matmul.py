@@ -92,3 +92,31 @@ def test_products_do_not_read_what_was_there_before() -> None:
         rg.full((4, m, n), float("nan"))
         result = rg.ones(4, m, k) @ rg.ones(4, k, n)
         assert result.tolist() == np.full((4, m, n), float(k)).tolist()
+
+
+def test_out_is_written_over() -> None:
+    a, b = rg.randn(3, 4), rg.randn(4, 5)
+    want = (a @ b).numpy()
+    for out in (rg.zeros(3, 5), rg.zeros(5, 3).t(), rg.zeros(6, 5)[::2]):
+        version = out._version
+        assert rg.matmul(a, b, out=out) is out
+        assert out._version == version + 1
+        np.testing.assert_array_equal(out.numpy(), want)
+    square = rg.randn(4, 4)
+    want = (square @ square).numpy()
+    assert rg.matmul(square, square, out=square).numpy().tobytes() == want.tobytes()
+    assert rg.matmul(a, b[:, 0], out=rg.zeros(3)).tolist() == (a @ b[:, 0]).tolist()
+
+
+def test_what_out_may_not_be() -> None:
+    a, b = rg.randn(3, 4), rg.randn(4, 5)
+    for out in (rg.zeros(5, 3), rg.zeros(3, 5, dtype=rg.float64)):
+        with pytest.raises(ValueError, match="matmul: the result is float32 of shape"):
+            rg.matmul(a, b, out=out)
+    with pytest.raises(RuntimeError, match="expanded"):
+        rg.matmul(a, b, out=rg.zeros(1, 5).expand(3, 5))
+    weight = rg.randn(4, 5, requires_grad=True)
+    with pytest.raises(RuntimeError, match="no_grad"):
+        rg.matmul(a, weight, out=rg.zeros(3, 5))
+    with rg.no_grad():
+        rg.matmul(a, weight, out=rg.zeros(3, 5))

@@ -527,9 +527,10 @@ class Tensor:
         """
         Overwrites with `value` where `mask`.
         """
-    def matmul(self, /, other: Any) -> Tensor:
+    def matmul(self, /, other: Any, *, out: Tensor | None = None) -> Tensor:
         """
-        The matrix product of the last two dimensions; those before broadcast.
+        The matrix product of the last two dimensions; those before broadcast. `out`, of the result's shape and dtype, is
+        written over and returned.
         """
     def max(self, /, dim: Any | None = None, keepdim: bool2 = False) -> Any:
         """

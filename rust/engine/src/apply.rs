@@ -125,6 +125,47 @@ fn execute_in(op: &Op, inputs: &[&Tensor], outputs: &[Tensor], mode: Mode) -> Re
     Ok(())
 }
 
+/// Applies an op and writes its one output over `out`, which takes no part in the graph.
+///
+/// The result must have the shape and dtype of `out`, and nothing may require a gradient.
+pub fn apply_out(op: impl Into<Op>, inputs: &[&Tensor], out: &Tensor) -> Result<()> {
+    let op = op.into();
+    into(op, inputs, out).map_err(|e| e.in_op(op.name()))
+}
+
+fn into(op: Op, inputs: &[&Tensor], out: &Tensor) -> Result<()> {
+    if vmap::active() && inputs.iter().chain([&out]).any(|x| x.batched().is_some()) {
+        bail!(Unsupported, "'out' is not supported under vmap; leave it out");
+    }
+    if grad_enabled() && inputs.iter().chain([&out]).any(|x| x.requires_grad()) {
+        bail!(Graph, "'out' cannot be used where a gradient is required; leave it out, or use no_grad()");
+    }
+    let result = infer(&op, inputs)?[0];
+    if result != *out.meta() {
+        bail!(
+            Value,
+            "the result is {} of shape {}, 'out' {} of shape {}; they must be the same",
+            result.dtype,
+            result.shape,
+            out.dtype(),
+            out.shape()
+        );
+    }
+    if out.layout().overlaps_itself() {
+        bail!(Graph, "'out' is an expanded tensor, whose elements share memory; pass a .clone()");
+    }
+    let is_apart = inputs.iter().all(|x| x.storage().id() != out.storage().id());
+    if is_apart && out.is_contiguous() {
+        execute(&op, inputs, std::slice::from_ref(out))?;
+    } else {
+        let fresh = Tensor::empty(result.shape, result.dtype)?;
+        execute(&op, inputs, std::slice::from_ref(&fresh))?;
+        execute(&CopyInto {}.into(), &[out, &fresh], std::slice::from_ref(out))?;
+    }
+    out.storage().bump();
+    Ok(())
+}
+
 /// Applies an op and writes its first output over its first operand.
 ///
 /// The result must have the operand's shape and dtype.

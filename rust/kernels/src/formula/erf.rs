@@ -1,7 +1,6 @@
 //! The error function and the Gaussian activations: polynomials near zero, the complement elsewhere.
 use super::activation::sigmoid_parts;
 use super::complement::{ERFC, NORMAL, complement};
-use super::exp::scale;
 use super::{horner, pick};
 use crate::map::Formula;
 use crate::simd::{Float, FloatVec};
@@ -62,7 +61,7 @@ impl Formula<1> for Erf {
         // Beyond these nothing is left of the complement.
         let magnitude = x.abs().min(pick(x, 9.0, 26.0));
         let (p, _, n) = complement(magnitude, &ERFC);
-        let far = (x.lit(1.0) - scale(p, n)).copysign(x);
+        let far = (x.lit(1.0) - p.scale(n)).copysign(x);
         V::select(x.abs().lt(x.lit(1.0)), near, V::select(x.is_nan(), x, far))
     }
 }
@@ -89,7 +88,7 @@ impl Formula<1> for Gelu {
         // Where it is `x` itself, infinity included, nothing is lost.
         let low = V::select(x.lt(x.lit(40.0)), x.fma(phi, -y) + x * phi_low, x.lit(0.0));
         // Scaled last, lest the distribution lose its digits before its product with x does.
-        scale(y + low, n)
+        (y + low).scale(n)
     }
 }
 
@@ -133,9 +132,9 @@ fn normal<V: FloatVec>(x: V) -> (V, V, V) {
     let (q, q_low) = (p * half, p_low * half);
     let (zero, one) = (x.lit(0.0), x.lit(1.0));
     let left = x.lt(zero);
-    let rest = scale(q, n);
+    let rest = q.scale(n);
     let right = one - rest;
-    let right_low = ((one - right) - rest) - scale(q_low, n);
+    let right_low = ((one - right) - rest) - q_low.scale(n);
     // The comparison fails for NaN, which the series keeps.
     let away = x.abs().ge(half);
     let high = V::select(away, V::select(left, q, right), near);
@@ -161,7 +160,7 @@ impl Formula<2> for GeluGrad {
         // Beyond these both parts have reached their limits.
         let x = pick(x, 15.5, 40.0).min(pick(x, -15.5, -40.0).max(x));
         let (phi, _, n) = normal(x);
-        g * x.mul_add(density(x), scale(phi, n))
+        g * x.mul_add(density(x), phi.scale(n))
     }
 }
 
@@ -184,7 +183,7 @@ impl Formula<1> for GeluTanh {
         let x = x.lit(-22.0).max(x);
         let (u, low) = tanh_argument(x);
         let (y, n) = sigmoid_parts(u, low);
-        scale(x * y, n)
+        (x * y).scale(n)
     }
 }
 
@@ -217,7 +216,7 @@ impl Formula<2> for GeluTanhGrad {
         let x = x.lit(22.0).min(x.lit(-22.0).max(x));
         let (u, low) = tanh_argument(x);
         let (y, n) = sigmoid_parts(u, low);
-        let s = scale(y, n);
+        let s = y.scale(n);
         let slope = (x * x).mul_add(x.lit(3.0 * 0.071_354_816_272_600_25), x.lit(1.595_769_121_605_730_8));
         let rise = (x * slope) * (s * (x.lit(1.0) - s));
         g * (s + rise)

@@ -1,7 +1,7 @@
 //! The exponential: `x = n ln 2 + r`, a Taylor polynomial of `r`, scaled by `2^n`.
 use super::{horner, pick};
 use crate::map::Formula;
-use crate::simd::{Float, FloatVec, IntVec};
+use crate::simd::{Float, FloatVec};
 
 /// `e^x`
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,21 +69,6 @@ pub(super) fn exp_tail<V: FloatVec>(r: V) -> V {
     }
 }
 
-/// `2^n` for an integer `n` whose power is a normal number.
-#[inline(always)]
-pub(super) fn power_of_two<V: FloatVec>(n: V) -> V {
-    // The sum's lowest bits are n + bias; the shift makes them the exponent and drops all else.
-    let magic = 1.5 * (1u64 << V::Elem::MANTISSA_BITS) as f64 + V::Elem::BIAS as f64;
-    V::from_bits((n + n.lit(magic)).to_bits().shl(V::Elem::MANTISSA_BITS))
-}
-
-/// `x 2^n`, rounded once, for an integer `n` of at most twice the exponents' range.
-#[inline(always)]
-pub(super) fn scale<V: FloatVec>(x: V, n: V) -> V {
-    let half = (n * n.lit(0.5)).round();
-    x * power_of_two(half) * power_of_two(n - half)
-}
-
 /// `e^x`
 #[inline(always)]
 pub(crate) fn exp<V: FloatVec>(x: V) -> V {
@@ -91,7 +76,7 @@ pub(crate) fn exp<V: FloatVec>(x: V) -> V {
     let x = pick(x, 89.0, 710.0).min(x);
     let x = pick(x, -104.0, -746.0).max(x);
     let (p, _, n) = exp_parts(x);
-    scale(p, n)
+    p.scale(n)
 }
 
 /// `e^x - 1`
@@ -115,7 +100,7 @@ impl Formula<1> for Expm1 {
         let t = high + (r * r).mul_add(exp_tail(r), low);
         // 2^n (1 + t) - 1, halved so that the power is finite.
         let half = x.lit(0.5);
-        let power = power_of_two(n - x.lit(1.0));
+        let power = (n - x.lit(1.0)).power_of_two();
         let y = power.mul_add(t, power - half);
         let y = V::select(n.equals(x.lit(0.0)), t, y + y);
         // The sign of zero stays.

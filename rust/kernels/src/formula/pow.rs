@@ -1,5 +1,5 @@
 //! Powers: the logarithm in two parts, so that its error is not magnified by the exponent.
-use super::exp::{exp_parts, scale};
+use super::exp::exp_parts;
 use super::log::split;
 use super::{horner, pick, two_sum};
 use crate::map::Formula;
@@ -103,7 +103,7 @@ fn pow<V: FloatVec>(x: V, y: V) -> V {
     // Where the product overflowed, its low part is no number.
     let t_low = V::select(t_low.abs().lt(one), t_low, zero);
     let (p, q, n) = exp_parts(t);
-    let result = scale(p + p.mul_add(t_low, q), n);
+    let result = (p + p.mul_add(t_low, q)).scale(n);
 
     // The magnitudes no logarithm serves.
     let grows = V::select(y.gt(zero), infinity, zero);

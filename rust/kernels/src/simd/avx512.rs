@@ -209,7 +209,7 @@ float!(F32x16, f32, 16, __m512, u16, U32x16, M16;
     compare _mm512_cmp_ps_mask, blend _mm512_mask_blend_ps, bits _mm512_castps_si512, _mm512_castsi512_ps;
     ops Add add _mm512_add_ps, Sub sub _mm512_sub_ps, Mul mul _mm512_mul_ps, Div div _mm512_div_ps;
     1 abs = _mm512_abs_ps, sqrt = _mm512_sqrt_ps;
-    2 max = _mm512_max_ps, min = _mm512_min_ps;
+    2 max = _mm512_max_ps, min = _mm512_min_ps, scale = _mm512_scalef_ps;
     3 mul_add = _mm512_fmadd_ps, neg_mul_add = _mm512_fnmadd_ps, mul_sub = _mm512_fmsub_ps);
 
 float!(F64x8, f64, 8, __m512d, u8, U64x8, M8;
@@ -218,7 +218,7 @@ float!(F64x8, f64, 8, __m512d, u8, U64x8, M8;
     compare _mm512_cmp_pd_mask, blend _mm512_mask_blend_pd, bits _mm512_castpd_si512, _mm512_castsi512_pd;
     ops Add add _mm512_add_pd, Sub sub _mm512_sub_pd, Mul mul _mm512_mul_pd, Div div _mm512_div_pd;
     1 abs = _mm512_abs_pd, sqrt = _mm512_sqrt_pd;
-    2 max = _mm512_max_pd, min = _mm512_min_pd;
+    2 max = _mm512_max_pd, min = _mm512_min_pd, scale = _mm512_scalef_pd;
     3 mul_add = _mm512_fmadd_pd, neg_mul_add = _mm512_fnmadd_pd, mul_sub = _mm512_fmsub_pd);
 
 macro_rules! int {

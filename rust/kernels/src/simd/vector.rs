@@ -247,6 +247,19 @@ pub trait FloatVec:
         let signs = sign.lit(-0.0).to_bits();
         Self::from_bits(self.abs().to_bits() | (sign.to_bits() & signs))
     }
+    /// `2^self` for an integer whose power is a normal number.
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        // The sum's lowest bits are the integer + bias; the shift makes them the exponent and drops all else.
+        let magic = 1.5 * (1u64 << Self::Elem::MANTISSA_BITS) as f64 + Self::Elem::BIAS as f64;
+        Self::from_bits((self + self.lit(magic)).to_bits().shl(Self::Elem::MANTISSA_BITS))
+    }
+    /// `self 2^n`, rounded once, for an integer `n` of at most twice the exponents' range and a `self` near 1.
+    #[inline(always)]
+    fn scale(self, n: Self) -> Self {
+        let half = (n * n.lit(0.5)).round();
+        self * half.power_of_two() * (n - half).power_of_two()
+    }
     /// Replaces the lanes of `self` set in `mask` by `f` of the lane of `x`: the way out for rare arguments.
     #[inline(always)]
     fn patch(self, mask: Self::Mask, x: Self, f: fn(Self::Elem) -> Self::Elem) -> Self {

@@ -1,10 +1,11 @@
 //! Operators and comparisons.
 use pyo3::prelude::*;
 use pyo3::types::PyNotImplemented;
-use retrograd_engine::apply::apply1;
+use retrograd_engine::apply::{apply_out, apply1};
 use retrograd_engine::dtype::Category;
 use retrograd_engine::ops::compare::{Compare, Kind};
 use retrograd_engine::ops::matmul::Matmul;
+use retrograd_engine::ops::memory::Clone as CloneOp;
 use retrograd_engine::ops::pointwise::{
     Abs, Add, Div, FloorDivide, Maximum, Minimum, Mul, Neg, Pow, Remainder, Square, Sub,
 };
@@ -13,7 +14,7 @@ use retrograd_engine::ops::{Op, select};
 use retrograd_engine::{DType, Result, Tensor, make};
 
 use super::{PyTensor, run, wrap};
-use crate::errors::engine_for;
+use crate::errors::{engine, engine_for};
 use crate::operand::{beside, required};
 
 /// Operands as the op takes them: division and powers are of floating-point numbers.
@@ -66,11 +67,15 @@ fn operator<'py>(
     Ok(result.into_bound(py).into_any())
 }
 
+/// The elements of work in a product, in units of an elementwise operation's.
+fn product_work(a: &Tensor, b: &Tensor) -> usize {
+    let products = a.numel().saturating_mul(b.shape().last().copied().unwrap_or(1));
+    (products / 16).max(a.numel()).max(b.numel())
+}
+
 /// The matrix product with vectors taken as a row on the left, a column on the right.
 pub fn matmul(py: Python<'_>, a: &Tensor, b: &Tensor) -> PyResult<Py<PyTensor>> {
-    let products = a.numel().saturating_mul(b.shape().last().copied().unwrap_or(1));
-    let work = (products / 16).max(a.numel()).max(b.numel());
-    let result = engine_for(py, work, || {
+    let result = engine_for(py, product_work(a, b), || {
         if a.rank() >= 2 && b.rank() >= 2 {
             return apply1(Matmul {}, &[a, b]);
         }
@@ -233,10 +238,26 @@ impl PyTensor {
             None => Ok(PyNotImplemented::get(other.py()).to_owned().into_any()),
         }
     }
-    /// The matrix product of the last two dimensions; those before broadcast.
-    fn matmul(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyTensor>> {
-        let other = required(other, self.tensor().dtype(), "matmul")?;
-        matmul(py, self.tensor(), &other)
+    /// The matrix product of the last two dimensions; those before broadcast. `out`, of the result's shape and dtype, is
+    /// written over and returned.
+    #[pyo3(signature = (other, *, out=None))]
+    fn matmul(
+        &self,
+        py: Python<'_>,
+        other: &Bound<'_, PyAny>,
+        out: Option<Bound<'_, PyTensor>>,
+    ) -> PyResult<Py<PyTensor>> {
+        let a = self.tensor();
+        let b = required(other, a.dtype(), "matmul")?;
+        let Some(out) = out else { return matmul(py, a, &b) };
+        if a.rank() > 1 && b.rank() > 1 {
+            let to = out.get().tensor();
+            engine_for(py, product_work(a, &b), || apply_out(Matmul {}, &[a, &b], to))?;
+        } else {
+            let product = matmul(py, a, &b)?;
+            engine(|| apply_out(CloneOp {}, &[product.get().tensor()], out.get().tensor()))?;
+        }
+        Ok(out.unbind())
     }
     /// The product of two matrices.
     fn mm(&self, py: Python<'_>, mat2: &Bound<'_, PyTensor>) -> PyResult<Py<PyTensor>> {
