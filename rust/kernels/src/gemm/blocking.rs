@@ -62,6 +62,12 @@ pub(super) const GRAIN: usize = 96 << 10;
 /// The most bytes of packed `b` that a task keeps on its own stack.
 pub(super) const STACK_BYTES: usize = 64 << 10;
 
+/// The most elements of a result whose blocks of `k` are shared out: larger ones have tiles enough.
+pub(super) const SPLIT_ELEMENTS: usize = 32 << 10;
+
+/// The most scratch that takes.
+pub(super) const SPLIT_BYTES: usize = 16 << 20;
+
 /// The length of the blocks `k` is cut into: a function of `k` and the dtype alone.
 pub(super) fn k_block<T: GemmElem>(k: usize) -> usize {
     if k <= T::K_BLOCK {

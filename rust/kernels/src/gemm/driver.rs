@@ -7,7 +7,7 @@ use super::blocking::{
 use super::epilogue::Finish;
 use super::pack::{PackPanel, PackRows, row_step};
 use super::tile::{self, Strip};
-use super::{Activation, Gemm, GemmElem, gemv};
+use super::{Activation, Gemm, GemmElem, gemv, split};
 use crate::operand::Shared;
 use crate::pool;
 use crate::simd::{self, Kernel, Level, Simd};
@@ -111,6 +111,24 @@ impl<T: GemmElem> Product<T> {
         }
     }
 
+    /// The bare product of `k` columns of `a` and rows of `b`, in a place of its own.
+    pub fn part(&self, k_done: usize, k: usize, c: *mut T, c_rs: isize) -> Self {
+        let (zero, at) = (T::default(), k_done as isize);
+        Self {
+            k,
+            a: Shared(self.a.get().wrapping_offset(at * self.a_cs)),
+            b: Shared(self.b.get().wrapping_offset(at * self.b_rs)),
+            c: Shared(c),
+            c_rs,
+            c_cs: 1,
+            alpha: T::from_f64(1.0),
+            beta: zero,
+            bias: Shared(std::ptr::null()),
+            activation: Activation::None,
+            ..*self
+        }
+    }
+
     /// Multiply-adds.
     pub fn work(&self) -> usize {
         (self.m * self.n).saturating_mul(self.k.max(1))
@@ -145,6 +163,10 @@ pub(super) unsafe fn run<T: GemmElem>(level: Level, product: &Product<T>, scratc
     if product.m == 1 {
         // SAFETY: promised by the caller.
         return unsafe { gemv::run(level, product, may_share) };
+    }
+    if may_share && split::pays(product) {
+        // SAFETY: promised by the caller.
+        return unsafe { split::run(level, product, scratch) };
     }
     // SAFETY: promised by the caller.
     unsafe { simd::dispatch_unchecked(level, Driver { product, scratch, may_share }) }

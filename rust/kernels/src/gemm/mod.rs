@@ -17,12 +17,14 @@
 //!
 //! One loop nest serves all shapes. Columns of `c` lie across vector lanes, rows are broadcast. `b` is packed into panels
 //! where its columns are not neighbours or where enough rows use it again; a few rows of `a` at a time are packed where
-//! enough columns do. What is not packed is read in place, so a small product costs nothing but itself.
+//! enough columns do. What is not packed is read in place, so a small product costs nothing but itself. Threads share out
+//! tiles; where a result has few but `k` is long, blocks of `k`, see `split.rs`.
 mod blocking;
 mod driver;
 mod epilogue;
 mod gemv;
 mod pack;
+mod split;
 mod tile;
 
 use crate::MAX_RANK;
@@ -109,7 +111,10 @@ pub struct Batch<'a> {
 /// The bytes of scratch [`gemm`] needs for an `m` by `k` times `k` by `n` product, whatever the strides and the batch.
 pub fn workspace<T: GemmElem>(m: usize, n: usize, k: usize) -> usize {
     // A result whose columns are its close dimension is computed transposed.
-    blocking::packed_bytes::<T>(n, k).max(blocking::packed_bytes::<T>(m, k))
+    [(m, n), (n, m)]
+        .map(|(m, n)| blocking::packed_bytes::<T>(n, k).max(split::bytes::<T>(m, n, k)))
+        .into_iter()
+        .fold(0, usize::max)
 }
 
 /// Computes the product for each element of the batch.
@@ -157,7 +162,12 @@ fn fold<T: GemmElem>(nest: &mut Nest<3>, product: &mut Product<T>, problem: &Gem
     }
     let inner = nest.rank() - 1;
     let m = product.m as isize;
-    if nest.strides(inner) == [m * problem.a_rs, 0, m * problem.c_rs] {
+    // More rows must not ask for more scratch than was asked for.
+    let fits = |extent| {
+        split::bytes::<T>(product.m * extent, product.n, product.k)
+            <= workspace::<T>(problem.m, problem.n, problem.k)
+    };
+    if nest.strides(inner) == [m * problem.a_rs, 0, m * problem.c_rs] && fits(nest.extent(inner)) {
         let (extent, _) = nest.take(inner);
         product.m *= extent;
     }

@@ -334,8 +334,16 @@ fn the_same_bits_everywhere() {
             }
         }
     }
-    let sizes =
-        [(1, 300, 700), (300, 1, 700), (33, 65, 1300), (200, 150, 513), (12, 32, 5000), (260, 513, 129)];
+    let sizes = [
+        (1, 300, 700),
+        (300, 1, 700),
+        (33, 65, 1300),
+        (200, 150, 513),
+        (12, 32, 5000),
+        (260, 513, 129),
+        (64, 48, 4000),
+        (5, 7, 30_000),
+    ];
     for (m, n, k) in sizes {
         check::<f32>(m, n, k);
         check::<f64>(m, n, k);
@@ -369,9 +377,16 @@ fn bits_follow_the_promise() {
 #[test]
 fn batches() {
     everywhere(|| {
-        for (m, n, k) in
-            [(3, 5, 4), (3, 1, 4), (1, 5, 4), (64, 1, 70), (16, 16, 16), (33, 70, 40), (130, 140, 150)]
-        {
+        for (m, n, k) in [
+            (3, 5, 4),
+            (3, 1, 4),
+            (1, 5, 4),
+            (64, 1, 70),
+            (16, 16, 16),
+            (33, 70, 40),
+            (130, 140, 150),
+            (9, 8, 2100),
+        ] {
             let (x, y) = (3, 4);
             // Strides through a and b: all different; b shared; a shared along one; rows that fold.
             let (ma, mb, mc) = (m * k, k * n, m * n);
@@ -413,7 +428,11 @@ fn batches() {
                     let (a, b) = (&a[i * sa[0] + j * sa[1]..], &b[i * sb[0] + j * sb[1]..]);
                     let want: f64 =
                         (0..k).map(|p| f64::from(a[row * k + p]) * f64::from(b[column * k + p])).sum();
-                    assert!((f64::from(got) - want).abs() < 1e-4, "{m} {n} {k} at {i} {j} {row} {column}");
+                    let error = (f64::from(got) - want).abs();
+                    assert!(
+                        error < 1e-6 * (100 + k) as f64,
+                        "{m} {n} {k} at {i} {j} {row} {column}: {error}"
+                    );
                 }
             }
         }
