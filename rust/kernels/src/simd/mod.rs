@@ -9,6 +9,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod dot;
 mod element;
 mod level;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -24,6 +25,7 @@ mod vector;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+pub use dot::{dispatch_dot, has_fast_dot};
 pub use element::FloatElem;
 #[cfg(test)]
 pub use level::with_level;
