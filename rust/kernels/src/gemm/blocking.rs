@@ -66,6 +66,9 @@ pub(super) const SPLIT_ELEMENTS: usize = 32 << 10;
 /// The most scratch that takes.
 pub(super) const SPLIT_BYTES: usize = 16 << 20;
 
+/// So many rounds take longer than memory does.
+pub(super) const FAR: usize = 64;
+
 /// Columns whose sums go to the stack before they become elements of `c`.
 pub(super) const ASIDE_COLUMNS: usize = 256;
 

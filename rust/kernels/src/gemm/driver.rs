@@ -1,7 +1,7 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
 use super::blocking::{
-    self, ASIDE_COLUMNS, B_COLUMNS, FEW_TILES, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES, TASKS_A_THREAD, Tile,
-    UNPACKED_A_BYTES, UNPACKED_B_BYTES, block_columns, even_rows, items, k_block,
+    self, ASIDE_COLUMNS, B_COLUMNS, FAR, FEW_TILES, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES, TASKS_A_THREAD,
+    Tile, UNPACKED_A_BYTES, UNPACKED_B_BYTES, block_columns, even_rows, items, k_block,
 };
 use super::epilogue::{Finish, FinishTile};
 use super::pack::{PackPanel, PackRows, row_step};
@@ -50,14 +50,24 @@ pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, scratc
         // SAFETY: promised by the caller.
         return unsafe { split::run(level, product, scratch) };
     }
-    let mut product = *product;
     let packed = scratch.wrapping_add(scratch.align_offset(64));
     if waits::<E>(product.k) {
         let bytes = blocking::packed_bytes::<E>(product.n, product.k).next_multiple_of(64);
-        let waiting = packed.wrapping_add(bytes);
-        (product.acc, product.acc_rs) = (Shared(waiting.cast()), product.n as isize);
+        let acc = Shared(packed.wrapping_add(bytes).cast());
+        let product = product.waiting(acc);
+        // SAFETY: promised by the caller.
+        return unsafe { enter(level, &product, packed, may_share) };
     }
-    let product = &product;
+    // SAFETY: promised by the caller.
+    unsafe { enter(level, product, packed, may_share) }
+}
+
+/// With the machine's best way to multiply.
+///
+/// # Safety
+/// As for [`run`]; `packed` is aligned to a cache line.
+#[inline(always)]
+unsafe fn enter<E: GemmElem>(level: Level, product: &Product<E>, packed: *mut u8, may_share: bool) {
     // SAFETY: promised by the caller; the machine multiplies pairs where it says so.
     unsafe {
         if !E::IS_COMPUTE && simd::has_fast_dot(level) {
@@ -398,12 +408,19 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
             if E::IS_COMPUTE {
                 let p = self.p;
                 let at = part.row as isize * p.c_rs + (self.column + part.column) as isize * p.c_cs;
-                let c = p.c.get().offset(at).cast::<Sum<E>>();
-                let ahead = if self.finish.reads_old { Ahead::new(c, p.c_rs) } else { Ahead::NONE };
-                let to = Target { c, c_rs: p.c_rs, c_cs: p.c_cs, finish: &self.finish, ahead };
-                (0..part.m).step_by(high).for_each(|done| {
-                    self.strip(simd, high, part, done, packed_a, &to.down(done));
-                });
+                let ahead = Ahead::new(p.c.get(), p.c_rs);
+                let mut to = Target {
+                    c: p.c.get().offset(at).cast::<Sum<E>>(),
+                    c_rs: p.c_rs,
+                    c_cs: p.c_cs,
+                    finish: &self.finish,
+                    is_plain: self.finish.is_plain() && p.c_cs == 1,
+                    ahead: (self.finish.reads_old && self.k > FAR).then_some(&ahead),
+                };
+                for done in (0..part.m).step_by(high) {
+                    self.strip(simd, high, part, done, packed_a, &to);
+                    to.c = to.c.wrapping_offset(high as isize * p.c_rs);
+                }
             } else {
                 self.strips_aside(simd, high, part, packed_a);
             }
@@ -416,7 +433,19 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
         let (p, stride) = (self.p, ASIDE_COLUMNS);
         let mut room = Aligned(MaybeUninit::<[[Sum<E>; ASIDE_COLUMNS]; MAX_ROWS]>::uninit());
         let sums = room.0.as_mut_ptr().cast::<Sum<E>>();
-        let bare = Finish::bare();
+        let ahead = if self.finish.writes_acc {
+            Ahead::new(p.acc.get(), p.acc_rs)
+        } else {
+            Ahead::new(p.c.get(), p.c_rs)
+        };
+        let to = Target {
+            c: sums,
+            c_rs: stride as isize,
+            c_cs: 1,
+            finish: &Finish::bare(),
+            is_plain: true,
+            ahead: (self.k > FAR).then_some(&ahead),
+        };
         for aside in (0..part.n).step_by(stride) {
             let some = Part { column: part.column + aside, n: stride.min(part.n - aside), ..part };
             for done in (0..part.m).step_by(high) {
@@ -436,12 +465,6 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
                     acc: p.acc.get().wrapping_offset(at(p.acc_rs, 1)),
                     acc_rs: p.acc_rs,
                 };
-                let ahead = if self.finish.writes_acc {
-                    Ahead::new(tile.acc, tile.acc_rs)
-                } else {
-                    Ahead::new(tile.c, tile.c_rs)
-                };
-                let to = Target { c: sums, c_rs: stride as isize, c_cs: 1, finish: &bare, ahead };
                 // SAFETY: promised by the caller.
                 unsafe { self.strip(simd, high, some, done, packed_a, &to) };
                 simd.vectorize(tile);
@@ -497,7 +520,7 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
                 row,
                 column,
                 finish: to.finish,
-                is_plain: to.finish.is_plain() && to.c_cs == 1,
+                is_plain: to.is_plain,
                 ahead: to.ahead,
             };
             tile::run::<S, Sum<E>, D>(simd, rows, rows_are_close, &strip);
@@ -511,15 +534,8 @@ struct Target<'a, T> {
     c_rs: isize,
     c_cs: isize,
     finish: &'a Finish<T>,
-    ahead: Ahead,
-}
-
-impl<T> Target<'_, T> {
-    /// The same so many rows further down.
-    #[inline(always)]
-    fn down(&self, rows: usize) -> Self {
-        Self { c: self.c.wrapping_offset(rows as isize * self.c_rs), ahead: self.ahead.down(rows), ..*self }
-    }
+    is_plain: bool,
+    ahead: Option<&'a Ahead>,
 }
 
 /// Some rows of the product and some columns of a block.

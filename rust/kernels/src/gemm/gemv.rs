@@ -105,7 +105,8 @@ impl<E: GemmElem> Stretch<'_, E> {
             let n = C.min(self.columns.end - first);
             // SAFETY: the columns are inside the matrix, the sums fit their room.
             unsafe {
-                if p.b_cs != 1 {
+                // A column alone is close both ways: along `k` it makes whole vectors.
+                if p.b_cs != 1 || (p.n == 1 && p.b_rs == 1) {
                     self.columns::<S, C>(simd, first, n, sums);
                 } else if C == WIDE && n == C {
                     self.stream(simd, first, sums);
@@ -166,23 +167,23 @@ impl<E: GemmElem> Stretch<'_, E> {
         // SAFETY: inside the matrix.
         unsafe {
             for _ in 0..full / 8 {
-                self.row_lanes::<S, 8, C>(simd, first + j, lanes, sums.add(j));
+                self.vectors::<S, 8, C>(simd, first + j, lanes, sums.add(j));
                 j += 8 * lanes;
             }
             if full & 4 != 0 {
-                self.row_lanes::<S, 4, C>(simd, first + j, lanes, sums.add(j));
+                self.vectors::<S, 4, C>(simd, first + j, lanes, sums.add(j));
                 j += 4 * lanes;
             }
             if full & 2 != 0 {
-                self.row_lanes::<S, 2, C>(simd, first + j, lanes, sums.add(j));
+                self.vectors::<S, 2, C>(simd, first + j, lanes, sums.add(j));
                 j += 2 * lanes;
             }
             if full & 1 != 0 {
-                self.row_lanes::<S, 1, C>(simd, first + j, lanes, sums.add(j));
+                self.vectors::<S, 1, C>(simd, first + j, lanes, sums.add(j));
                 j += lanes;
             }
             if j < n {
-                self.row_lanes::<S, 1, C>(simd, first + j, n - j, sums.add(j));
+                self.vectors::<S, 1, C>(simd, first + j, n - j, sums.add(j));
             }
         }
     }
@@ -244,7 +245,26 @@ impl<E: GemmElem> Stretch<'_, E> {
 
     /// All lanes of `V` vectors of columns, the last of `last` columns.
     #[inline(always)]
-    unsafe fn row_lanes<S: Simd, const V: usize, const C: usize>(
+    unsafe fn vectors<S: Simd, const V: usize, const C: usize>(
+        &self,
+        simd: S,
+        j: usize,
+        last: usize,
+        sums: *mut Sum<E>,
+    ) {
+        // Two rows side by side suit memory better, where there are registers for them.
+        // SAFETY: promised by the caller.
+        unsafe {
+            match S::LEVEL {
+                Level::Avx512 | Level::Neon => self.row_lanes::<S, V, 2, C>(simd, j, last, sums),
+                Level::Avx2 | Level::Portable => self.row_lanes::<S, V, 1, C>(simd, j, last, sums),
+            }
+        }
+    }
+
+    /// The same, `L` lanes at a time.
+    #[inline(always)]
+    unsafe fn row_lanes<S: Simd, const V: usize, const L: usize, const C: usize>(
         &self,
         simd: S,
         j: usize,
@@ -253,23 +273,28 @@ impl<E: GemmElem> Stretch<'_, E> {
     ) {
         let (p, lanes, step) = (self.p, Vector::<E, S>::LANES, k_lanes::<Sum<E>>());
         let (a, b) = (p.a.get(), p.b.get().wrapping_offset(j as isize * p.b_cs));
-        for l in 0..step {
-            let mut acc = [Vector::<E, S>::zero(simd); V];
-            for k in (l..p.k).step_by(step) {
-                // SAFETY: inside the matrix.
-                unsafe {
-                    let x = Vector::<E, S>::splat(simd, (*a.offset(k as isize * p.a_cs)).widen());
-                    let row = b.offset(k as isize * p.b_rs);
-                    for (v, acc) in acc.iter_mut().enumerate() {
-                        let b = row.add(v * lanes);
-                        let b = if last < lanes { E::load_first(simd, b, last) } else { E::load(simd, b) };
-                        *acc = x.mul_add(b, *acc);
+        for first in (0..step).step_by(L) {
+            let mut acc = [[Vector::<E, S>::zero(simd); V]; L];
+            for k in (first..p.k).step_by(step) {
+                for (l, acc) in acc.iter_mut().enumerate().take_while(|(l, _)| k + l < p.k) {
+                    // SAFETY: inside the matrix.
+                    unsafe {
+                        let x = Vector::<E, S>::splat(simd, (*a.offset((k + l) as isize * p.a_cs)).widen());
+                        let row = b.offset((k + l) as isize * p.b_rs);
+                        for (v, acc) in acc.iter_mut().enumerate() {
+                            let b = row.add(v * lanes);
+                            let b =
+                                if last < lanes { E::load_first(simd, b, last) } else { E::load(simd, b) };
+                            *acc = x.mul_add(b, *acc);
+                        }
                     }
                 }
             }
-            for (v, acc) in acc.into_iter().enumerate() {
-                // SAFETY: the room has whole vectors.
-                unsafe { acc.store(sums.add(l * C + v * lanes)) };
+            for (l, acc) in acc.into_iter().enumerate() {
+                for (v, acc) in acc.into_iter().enumerate() {
+                    // SAFETY: the room has whole vectors.
+                    unsafe { acc.store(sums.add((first + l) * C + v * lanes)) };
+                }
             }
         }
     }

@@ -129,6 +129,11 @@ impl<E: GemmElem> Product<E> {
         part
     }
 
+    /// The same product, its sums waiting there between blocks of `k`.
+    pub fn waiting(&self, acc: Shared<*mut Sum<E>>) -> Self {
+        Self { acc, acc_rs: self.n as isize, ..*self }
+    }
+
     /// Multiply-adds.
     pub fn work(&self) -> usize {
         (self.m * self.n).saturating_mul(self.k.max(1))

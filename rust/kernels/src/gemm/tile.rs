@@ -2,7 +2,7 @@
 use super::blocking::{MAX_ROWS, Tile, VECTORS};
 use super::epilogue::{Finish, FinishTile};
 use super::{Activation, Single};
-use crate::simd::{FloatVec, Kernel, MAX_LANES, Simd};
+use crate::simd::{self, FloatVec, Kernel, Level, MAX_LANES, Simd};
 use std::marker::PhantomData;
 
 /// How tiles multiply and add: what an item of `a` and one of `b` are.
@@ -80,11 +80,11 @@ pub(super) struct Strip<'a, T> {
     pub finish: &'a Finish<T>,
     /// `finish` is, and `c`'s columns are neighbours.
     pub is_plain: bool,
-    /// Where the sums will be needed next.
-    pub ahead: Ahead,
+    /// What to bring near while sums are made.
+    pub ahead: Option<&'a Ahead>,
 }
 
-/// Memory to bring near while sums are made: the address, and the steps from row to row and from column to column.
+/// Where the sums of the whole will be needed next: the first, and the bytes from row to row and from column to column.
 #[derive(Clone, Copy)]
 pub(super) struct Ahead {
     ptr: *const u8,
@@ -93,20 +93,25 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Nothing.
-    pub const NONE: Self = Self { ptr: std::ptr::null(), rs: 0, cs: 0 };
-
-    /// Rows `rs` elements apart.
+    /// Elements of `T`, rows `rs` of them apart.
     #[inline(always)]
     pub fn new<T>(ptr: *const T, rs: isize) -> Self {
         let size = size_of::<T>() as isize;
         Self { ptr: ptr.cast(), rs: rs * size, cs: size }
     }
 
-    /// The same so many rows further down.
     #[inline(always)]
-    pub fn down(self, rows: usize) -> Self {
-        Self { ptr: self.ptr.wrapping_offset(rows as isize * self.rs), ..self }
+    fn at(&self, row: usize, column: usize) -> *const u8 {
+        self.ptr.wrapping_offset(row as isize * self.rs + column as isize * self.cs)
+    }
+}
+
+/// The most rows of which tiles may be twice as wide: as many as registers allow.
+const fn wide_rows(level: Level) -> usize {
+    match level {
+        Level::Avx512 | Level::Neon => 6,
+        Level::Avx2 => 2,
+        Level::Portable => 0,
     }
 }
 
@@ -154,12 +159,21 @@ impl<T: Single, D: Multiply, const R: usize, const ROWS_ARE_CLOSE: bool> Kernel
         let mut strip = *self.0;
         // SAFETY: the strip is inside the matrices.
         unsafe {
+            // Few rows leave registers free, and memory likes long rows where `b` is read in place.
+            if R <= const { wide_rows(S::LEVEL) } && strip.b_panel == panel as isize {
+                while left >= 2 * panel {
+                    tile::<S, T, D, R, { 2 * VECTORS }, ROWS_ARE_CLOSE, false>(simd, &strip, 2 * panel);
+                    strip.b = strip.b.offset(2 * strip.b_panel);
+                    strip.c = strip.c.offset(2 * panel as isize * strip.c_cs);
+                    strip.column += 2 * panel;
+                    left -= 2 * panel;
+                }
+            }
             while left >= panel {
                 tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false>(simd, &strip, panel);
                 strip.b = strip.b.offset(strip.b_panel);
                 strip.c = strip.c.offset(panel as isize * strip.c_cs);
                 strip.column += panel;
-                strip.ahead.ptr = strip.ahead.ptr.wrapping_offset(panel as isize * strip.ahead.cs);
                 left -= panel;
             }
             if left > lanes {
@@ -169,21 +183,6 @@ impl<T: Single, D: Multiply, const R: usize, const ROWS_ARE_CLOSE: bool> Kernel
             }
         }
     }
-}
-
-/// So many rounds take longer than memory does.
-const FAR: usize = 64;
-
-/// Brings a cache line near; any address will do.
-#[inline(always)]
-fn prefetch<T>(ptr: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch never faults.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(ptr.cast())
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = ptr;
 }
 
 /// One tile: `R` rows, `columns` columns in `V` vectors, the last of which may be cut short where `CUT`.
@@ -206,11 +205,10 @@ unsafe fn tile<
 ) {
     let lanes = T::Vec::<S>::LANES;
     let last = columns - (V - 1) * lanes;
-    if strip.ahead.cs != 0 && strip.k > FAR {
-        let Ahead { ptr, rs, cs } = strip.ahead;
+    if let Some(ahead) = strip.ahead {
         for r in 0..R {
             for v in 0..V {
-                prefetch(ptr.wrapping_offset(r as isize * rs + (v * lanes) as isize * cs));
+                simd::prefetch(ahead.at(strip.row + r, strip.column + v * lanes));
             }
         }
     }
@@ -321,6 +319,7 @@ unsafe fn spill<S: Simd, T: Single, const R: usize, const V: usize>(
     sums: [[T::Vec<S>; V]; R],
     columns: usize,
 ) {
+    const { assert!(V <= VECTORS || wide_rows(S::LEVEL) * V <= MAX_ROWS * VECTORS) };
     let lanes = T::Vec::<S>::LANES;
     let mut buffer = std::mem::MaybeUninit::<[T; MAX_ROWS * VECTORS * MAX_LANES]>::uninit();
     let spilled = buffer.as_mut_ptr().cast::<T>();

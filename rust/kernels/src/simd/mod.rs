@@ -78,3 +78,15 @@ pub fn stream_fence() {
         std::arch::x86_64::_mm_sfence()
     }
 }
+
+/// Brings a cache line near; any address will do.
+#[inline(always)]
+pub fn prefetch<T>(ptr: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(ptr.cast())
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = ptr;
+}
