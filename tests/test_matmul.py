@@ -27,11 +27,12 @@ def check(x: rg.Tensor, y: rg.Tensor) -> None:
     a, b = x.double().numpy(), y.double().numpy()
     got = (x @ y).double().numpy()
     scale = float(np.abs(a).max(initial=0) * np.abs(b).max(initial=0) * max(1, a.shape[-1]))
-    tolerance = {rg.float64: 1e-14, rg.float32: 1e-6}[x.dtype]
+    # A result in bfloat16 is rounded to 8 bits, once.
+    tolerance = {rg.float64: 1e-14, rg.float32: 1e-6, rg.bfloat16: 2.0**-8}[x.dtype]
     np.testing.assert_allclose(got, a @ b, rtol=0, atol=tolerance * scale)
 
 
-@pytest.mark.parametrize("dtype", [rg.float32, rg.float64], ids=str)
+@pytest.mark.parametrize("dtype", [rg.float32, rg.float64, rg.bfloat16], ids=str)
 @pytest.mark.parametrize("batch", BATCHES, ids=str)
 def test_shapes(batch: tuple[tuple[int, ...], tuple[int, ...]], dtype: rg.DType) -> None:
     for m, k, n in itertools.product(EXTENTS, repeat=3):
@@ -76,6 +77,32 @@ def test_larger_products(shape: tuple[int, int, int]) -> None:
         check(
             rg.tensor(RNG.standard_normal((m, k)).astype(dtype)), rg.tensor(RNG.standard_normal((k, n)).astype(dtype))
         )
+
+
+def test_bfloat16_is_rounded_once() -> None:
+    """Sums are float32 however long they are: in bfloat16 they would stop growing at 256."""
+    for m, n in ((1, 1), (1, 40), (3, 5), (70, 33)):
+        ones = rg.ones(m, 5000).bfloat16() @ rg.ones(5000, n).bfloat16()
+        assert ones.dtype == rg.bfloat16
+        assert ones.tolist() == np.full((m, n), 4992.0).tolist()  # the nearest to 5000 that has 8 bits
+
+
+def test_bfloat16_linear_and_its_gradients() -> None:
+    x, w, b = (rg.tensor(RNG.standard_normal(s).astype(np.float32)) for s in ((6, 33), (17, 33), (17,)))
+    wide = [t.bfloat16().double().requires_grad_() for t in (x, w, b)]
+    narrow = [t.bfloat16().requires_grad_() for t in (x, w, b)]
+    for operands in (wide, narrow):
+        rg.nn.functional.linear(*operands).sum().backward()
+    for exact, got in zip(wide, narrow, strict=True):
+        assert got.grad is not None
+        assert exact.grad is not None
+        assert got.grad.dtype == rg.bfloat16
+        np.testing.assert_allclose(got.grad.double().numpy(), exact.grad.numpy(), rtol=2.0**-7, atol=2.0**-7)
+
+
+def test_float16_says_what_to_do() -> None:
+    with pytest.raises(NotImplementedError, match="cast them to float32"):
+        rg.ones(2, 2).to(rg.float16) @ rg.ones(2, 2).to(rg.float16)
 
 
 @pytest.mark.parametrize("vector", ["left", "right", "both"])

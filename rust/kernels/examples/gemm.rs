@@ -1,18 +1,19 @@
-//! How fast GEMM is, as a fraction of what this machine can do: `cargo run --release --example gemm [f64] [m n k]...`.
+//! How fast GEMM is, as a fraction of what this machine can do: `cargo run --release --example gemm [f64|bf16] [m n k]...`.
 //!
 //! The peak is measured beside each shape, by a loop of multiply-adds on registers alone.
 use retrograd_kernels::gemm::{Activation, Batch, Gemm, GemmElem, gemm, workspace};
 use retrograd_kernels::pool;
-use retrograd_kernels::simd::{self, FloatVec, Kernel, Simd};
+use retrograd_kernels::simd::{self, Float, FloatVec, Kernel, Simd};
 use std::time::Instant;
 
 /// Independent sums: more than the latency times the pipes of any core.
 const CHAINS: usize = 12;
 const ROUNDS: usize = 4000;
 
-struct Peak<T>(T);
+/// Multiply-adds of `T` whose operands never leave the registers; where `DOT`, of pairs of bfloat16.
+struct Peak<T, const DOT: bool>(T);
 
-impl<T: GemmElem> Kernel for Peak<T> {
+impl<T: Float, const DOT: bool> Kernel for Peak<T, DOT> {
     type Output = f64;
 
     #[inline(always)]
@@ -21,7 +22,8 @@ impl<T: GemmElem> Kernel for Peak<T> {
         let mut sums = [T::Vec::<S>::zero(simd); CHAINS];
         for _ in 0..ROUNDS {
             for sum in &mut sums {
-                *sum = x.mul_add(x, *sum);
+                // SAFETY: dot products are asked for only where the machine has them.
+                *sum = if DOT { unsafe { x.dot_pairs(x, *sum) } } else { x.mul_add(x, *sum) };
             }
         }
         let total = sums.into_iter().reduce(|a, b| a + b).unwrap();
@@ -29,7 +31,7 @@ impl<T: GemmElem> Kernel for Peak<T> {
         // SAFETY: the array holds the widest vector.
         unsafe { total.store(lanes.as_mut_ptr()) };
         std::hint::black_box(lanes[0].to_f64());
-        (ROUNDS * CHAINS * T::Vec::<S>::LANES) as f64
+        (ROUNDS * CHAINS * T::Vec::<S>::LANES * if DOT { 2 } else { 1 }) as f64
     }
 }
 
@@ -56,7 +58,13 @@ fn now(threads: usize) -> f64 {
 /// Multiply-adds a nanosecond.
 fn peak<T: GemmElem>() -> f64 {
     let began = now(1);
-    let work = simd::dispatch(Peak(std::hint::black_box(T::from_f64(0.5))));
+    let half = std::hint::black_box(T::Compute::from_f64(0.5));
+    let work = if !T::IS_COMPUTE && simd::has_fast_dot(simd::level()) {
+        // SAFETY: just asked.
+        unsafe { simd::dispatch_dot(Peak::<_, true>(half)) }
+    } else {
+        simd::dispatch(Peak::<_, false>(half))
+    };
     work / (now(1) - began)
 }
 
@@ -72,10 +80,10 @@ struct Shape {
 /// The best speed, and the best peak measured in between; multiply-adds a nanosecond.
 fn measure<T: GemmElem>(s: &Shape, threads: usize) -> (f64, f64) {
     let &Shape { m, n, k, ta, tb } = s;
-    let noise = |i: usize| T::from_f64((i as f64 * 0.618).fract() - 0.5);
+    let noise = |i: usize| T::narrow(T::Compute::from_f64((i as f64 * 0.618).fract() - 0.5));
     let a: Vec<T> = (0..m * k).map(noise).collect();
     let b: Vec<T> = (0..k * n).map(noise).collect();
-    let mut c = vec![T::default(); m * n];
+    let mut c = vec![noise(0); m * n];
     let mut scratch = vec![0u8; workspace::<T>(m, n, k)];
     let strides = |rows: usize, columns: usize, transposed| {
         if transposed { (1, rows as isize) } else { (columns as isize, 1) }
@@ -94,8 +102,8 @@ fn measure<T: GemmElem>(s: &Shape, threads: usize) -> (f64, f64) {
         c: c.as_mut_ptr(),
         c_rs: n as isize,
         c_cs: 1,
-        alpha: T::from_f64(1.0),
-        beta: T::default(),
+        alpha: T::Compute::from_f64(1.0),
+        beta: T::Compute::default(),
         bias: None,
         activation: Activation::None,
     };
@@ -137,15 +145,16 @@ fn report<T: GemmElem>(name: &str, shapes: &[(usize, usize, usize)]) {
 }
 
 fn main() {
-    let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let is_f64 = args.first().is_some_and(|arg| arg == "f64");
-    if is_f64 {
-        args.remove(0);
-    }
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let dtype = args.first().filter(|arg| arg.parse::<usize>().is_err()).cloned();
     let numbers: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
     let mut shapes: Vec<_> = numbers.chunks_exact(3).map(|s| (s[0], s[1], s[2])).collect();
     if shapes.is_empty() {
         shapes = [16, 32, 64, 128, 256, 512, 1024, 2048].map(|n| (n, n, n)).to_vec();
     }
-    if is_f64 { report::<f64>("f64", &shapes) } else { report::<f32>("f32", &shapes) }
+    match dtype.as_deref() {
+        Some("f64") => report::<f64>("f64", &shapes),
+        Some("bf16") => report::<half::bf16>("bf16", &shapes),
+        _ => report::<f32>("f32", &shapes),
+    }
 }

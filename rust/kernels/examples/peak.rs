@@ -2,7 +2,8 @@
 //!
 //! A line names a limit and a number of threads; the answer is one number. Benchmarks keep the program running and ask
 //! between their own measurements, since clocks drift.
-//! `f32`, `f64`: GFLOP/s of multiply-adds on registers alone. `triad`: GB/s of `a = b + s*c` with stores around the
+//! `f32`, `f64`: GFLOP/s of multiply-adds on registers alone; `bf16`: of the machine's dot products of pairs where it has
+//! fast ones, else of `f32`. `triad`: GB/s of `a = b + s*c` with stores around the
 //! caches. `read`: GB/s of a sum.
 use retrograd_kernels::simd::{self, Float, FloatVec, Kernel, Level, Simd};
 use std::hint::black_box;
@@ -20,20 +21,21 @@ const ROUNDS: usize = 20_000;
 
 /// `$rounds` multiply-adds on each of some named variables: an array of them would spill.
 macro_rules! chains {
-    ($simd:ident, $x:ident, $T:ty; $($sum:ident)+) => {{
+    ($simd:ident, $x:ident, $T:ty, $dot:expr; $($sum:ident)+) => {{
         $(let mut $sum = $x;)+
         for _ in 0..ROUNDS {
-            $($sum = $x.mul_add($x, $sum);)+
+            // SAFETY: dot products are asked for only where the machine has them.
+            $($sum = if $dot { unsafe { $x.dot_pairs($x, $sum) } } else { $x.mul_add($x, $sum) };)+
         }
         let total = <$T>::zero($simd) $(+ $sum)+;
         (total, [$(stringify!($sum)),+].len())
     }};
 }
 
-/// Multiply-adds whose operands never leave the registers.
-struct MultiplyAdds<T>(T);
+/// Multiply-adds whose operands never leave the registers; where `DOT`, of pairs of bfloat16.
+struct MultiplyAdds<T, const DOT: bool>(T);
 
-impl<T: Float> Kernel for MultiplyAdds<T> {
+impl<T: Float, const DOT: bool> Kernel for MultiplyAdds<T, DOT> {
     /// How many floating-point operations were done.
     type Output = f64;
 
@@ -42,15 +44,16 @@ impl<T: Float> Kernel for MultiplyAdds<T> {
         let x = T::Vec::<S>::splat(simd, self.0);
         // More than latency times pipes of any core, and no more than there are registers.
         let (total, count) = if matches!(S::LEVEL, Level::Avx512 | Level::Neon) {
-            chains!(simd, x, T::Vec<S>; a b c d e f g h i j k l m n o p q r s t)
+            chains!(simd, x, T::Vec<S>, DOT; a b c d e f g h i j k l m n o p q r s t)
         } else {
-            chains!(simd, x, T::Vec<S>; a b c d e f g h i j k l)
+            chains!(simd, x, T::Vec<S>, DOT; a b c d e f g h i j k l)
         };
         let mut lanes = [T::default(); simd::MAX_LANES];
         // SAFETY: the array holds the widest vector.
         unsafe { total.store(lanes.as_mut_ptr()) };
         black_box(lanes);
-        (2 * ROUNDS * count * T::Vec::<S>::LANES) as f64
+        let products = if DOT { 2 } else { 1 };
+        (2 * ROUNDS * count * T::Vec::<S>::LANES * products) as f64
     }
 }
 
@@ -164,8 +167,17 @@ static ARRAYS: LazyLock<std::sync::Mutex<[Vec<f32>; 3]>> =
 fn measure(what: &str, threads: usize) -> Option<f64> {
     let part = FLOATS.div_ceil(threads);
     match what {
-        "f32" => Some(best(vec![(); threads], |()| simd::dispatch(MultiplyAdds(black_box(0.5f32))))),
-        "f64" => Some(best(vec![(); threads], |()| simd::dispatch(MultiplyAdds(black_box(0.5f64))))),
+        "f32" => {
+            Some(best(vec![(); threads], |()| simd::dispatch(MultiplyAdds::<_, false>(black_box(0.5f32)))))
+        }
+        "f64" => {
+            Some(best(vec![(); threads], |()| simd::dispatch(MultiplyAdds::<_, false>(black_box(0.5f64)))))
+        }
+        "bf16" if simd::has_fast_dot(simd::level()) => Some(best(vec![(); threads], |()| {
+            // SAFETY: just asked.
+            unsafe { simd::dispatch_dot(MultiplyAdds::<_, true>(black_box(0.5f32))) }
+        })),
+        "bf16" => measure("f32", threads),
         "triad" => {
             let [a, b, c] = &mut *ARRAYS.lock().ok()?;
             let parts = a.chunks_mut(part).zip(b.chunks(part)).zip(c.chunks(part)).collect();
@@ -187,7 +199,7 @@ fn main() -> std::io::Result<()> {
         let threads = words.next().map_or(1, |n| n.parse().unwrap_or(1)).max(1);
         match measure(what, threads) {
             Some(value) => println!("{value}"),
-            None => println!("unknown: say f32, f64, triad or read, and a number of threads"),
+            None => println!("unknown: say f32, f64, bf16, triad or read, and a number of threads"),
         }
         std::io::stdout().flush()?;
     }

@@ -20,12 +20,29 @@ pub(crate) unsafe fn panel<S: Simd, T: Copy>(
     to: *mut T,
     to_s: usize,
 ) {
+    // SAFETY: the caller's promise.
+    unsafe { panel_of(simd, n, depth, |j| from.wrapping_offset(j as isize * from_s), to, to_s) }
+}
+
+/// The same, `from(j)` being where line `j` begins.
+///
+/// # Safety
+/// As for [`panel`].
+#[inline(always)]
+pub(crate) unsafe fn panel_of<S: Simd, T: Copy>(
+    simd: S,
+    n: usize,
+    depth: usize,
+    from: impl Fn(usize) -> *const T,
+    to: *mut T,
+    to_s: usize,
+) {
     let edge = edge::<T>();
     if depth < edge {
         for k in 0..depth {
             for j in 0..n {
                 // SAFETY: inside both.
-                unsafe { *to.add(k * to_s + j) = *from.offset(j as isize * from_s).add(k) };
+                unsafe { *to.add(k * to_s + j) = *from(j).add(k) };
             }
         }
         return;
@@ -36,7 +53,7 @@ pub(crate) unsafe fn panel<S: Simd, T: Copy>(
         let end = depth.min(k + step);
         let mut j = 0;
         while j < n {
-            let row = |r: usize| from.wrapping_offset((j + r).min(n - 1) as isize * from_s);
+            let row = |r: usize| from((j + r).min(n - 1));
             let wide = edge == 8 && n - j > 4;
             let mut i = k;
             while i < end {

@@ -105,6 +105,7 @@ impl Product<'_> {
         match self.dtype {
             DType::F32 => run!(f32),
             DType::F64 => run!(f64),
+            DType::BF16 => run!(half::bf16),
             other => bail!(Unsupported, "of {other} matrices is not supported yet; cast them to float32"),
         }
     }

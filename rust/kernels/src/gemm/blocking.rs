@@ -1,5 +1,6 @@
 //! How products are cut: a table, and the rules that read it. Nothing here changes a result.
-use super::GemmElem;
+use super::tile::Multiply;
+use super::{GemmElem, Single, Sum};
 use crate::simd::{FloatVec, Level, Simd};
 use std::marker::PhantomData;
 
@@ -22,15 +23,15 @@ const fn tile_rows(level: Level) -> usize {
 /// The shape of tiles of `T` at a level.
 pub(super) struct Tile<S, T>(PhantomData<(S, T)>);
 
-impl<S: Simd, T: GemmElem> Tile<S, T> {
+impl<S: Simd, T: Single> Tile<S, T> {
     /// The most rows.
     pub const ROWS: usize = tile_rows(S::LEVEL);
     /// Columns.
     pub const COLUMNS: usize = VECTORS * T::Vec::<S>::LANES;
 }
 
-/// The widest panel of any level: scratch is asked for before the level counts.
-const MAX_COLUMNS: usize = 32;
+/// Bytes of the widest tile's row at any level: scratch is asked for before the level counts.
+pub(super) const MAX_BYTES: usize = VECTORS * 64;
 
 /// Bytes of `b` that a core works through again and again: some of what its level-two cache holds.
 const B_BLOCK_BYTES: usize = 256 << 10;
@@ -53,14 +54,23 @@ pub(super) const ROW_TILES: usize = 4;
 /// So many tiles of rows do not pay for packing all of `b` before it is used.
 pub(super) const FEW_TILES: usize = 4;
 
-/// The most bytes one row of `a` has in a block of `k`.
-pub(super) const K_BLOCK_BYTES: usize = 2048;
-
 /// Below so many multiply-adds by each, a second thread costs more than it brings.
 pub(super) const GRAIN: usize = 96 << 10;
 
 /// The most bytes of packed `b` that a task keeps on its own stack.
 pub(super) const STACK_BYTES: usize = 64 << 10;
+
+/// The most elements of a result whose blocks of `k` are shared out: larger ones have tiles enough.
+pub(super) const SPLIT_ELEMENTS: usize = 32 << 10;
+
+/// The most scratch that takes.
+pub(super) const SPLIT_BYTES: usize = 16 << 20;
+
+/// So many rounds take longer than memory does.
+pub(super) const FAR: usize = 64;
+
+/// Columns whose sums go to the stack before they become elements of `c`.
+pub(super) const ASIDE_COLUMNS: usize = 256;
 
 /// The length of the blocks `k` is cut into: a function of `k` and the dtype alone.
 pub(super) fn k_block<T: GemmElem>(k: usize) -> usize {
@@ -70,12 +80,22 @@ pub(super) fn k_block<T: GemmElem>(k: usize) -> usize {
     k.div_ceil(k.div_ceil(T::K_BLOCK)).next_multiple_of(8)
 }
 
+/// How many items tiles read of `k` elements of a row.
+#[inline(always)]
+pub(super) fn items<E: GemmElem, D: Multiply>(k: usize) -> usize {
+    match (E::IS_COMPUTE, D::IS_PAIR) {
+        (true, _) => k,
+        (false, true) => k.div_ceil(2),
+        (false, false) => k.next_multiple_of(2),
+    }
+}
+
 /// The bytes that packing `b` may take.
 pub(super) fn packed_bytes<T: GemmElem>(n: usize, k: usize) -> usize {
-    let columns = n.next_multiple_of(MAX_COLUMNS).min(B_COLUMNS);
-    let elements = columns.saturating_mul(k_block::<T>(k));
+    let columns = n.next_multiple_of(MAX_BYTES / size_of::<Sum<T>>()).min(B_COLUMNS);
+    let items = columns.saturating_mul(k_block::<T>(k).next_multiple_of(2));
     // Room to align it to a cache line.
-    elements.saturating_mul(size_of::<T>()).saturating_add(64)
+    items.saturating_mul(size_of::<Sum<T>>()).saturating_add(64)
 }
 
 /// The height of tiles that cover `m` rows most evenly.

@@ -1,139 +1,39 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
-use super::blocking::K_BLOCK_BYTES;
 use super::blocking::{
-    self, B_COLUMNS, FEW_TILES, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES, TASKS_A_THREAD, Tile,
-    UNPACKED_A_BYTES, UNPACKED_B_BYTES, block_columns, even_rows, k_block,
+    self, ASIDE_COLUMNS, B_COLUMNS, FAR, FEW_TILES, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES, TASKS_A_THREAD,
+    Tile, UNPACKED_A_BYTES, UNPACKED_B_BYTES, block_columns, even_rows, items, k_block,
 };
-use super::epilogue::Finish;
+use super::epilogue::{Finish, FinishTile};
 use super::pack::{PackPanel, PackRows, row_step};
-use super::tile::{self, Strip};
-use super::{Activation, Gemm, GemmElem, gemv};
+use super::product::Product;
+use super::tile::{self, Ahead, Multiply, Ones, Strip};
+use super::{GemmElem, Sum, gemv, split};
 use crate::operand::Shared;
 use crate::pool;
 use crate::simd::{self, Kernel, Level, Simd};
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// A product whose result has its columns closer than its rows.
-#[derive(Clone, Copy)]
-pub(super) struct Product<T> {
-    pub m: usize,
-    pub n: usize,
-    pub k: usize,
-    pub a: Shared<*const T>,
-    pub a_rs: isize,
-    pub a_cs: isize,
-    pub b: Shared<*const T>,
-    pub b_rs: isize,
-    pub b_cs: isize,
-    pub c: Shared<*mut T>,
-    pub c_rs: isize,
-    pub c_cs: isize,
-    alpha: T,
-    beta: T,
-    bias: Shared<*const T>,
-    bias_rs: isize,
-    bias_cs: isize,
-    activation: Activation,
-    /// This is `bᵀ aᵀ` for the caller's `a b`.
-    pub is_transposed: bool,
+/// The scratch of a product, however its matrices lie: for packed `b`, and for sums that wait between blocks of `k`.
+pub(super) fn scratch_bytes<E: GemmElem>(m: usize, n: usize, k: usize) -> usize {
+    let packed = blocking::packed_bytes::<E>(n, k).next_multiple_of(64);
+    if !waits::<E>(k) {
+        return packed;
+    }
+    // Room to align it to a cache line.
+    m.saturating_mul(n).saturating_mul(size_of::<Sum<E>>()).saturating_add(packed).saturating_add(64)
 }
 
-impl<T: GemmElem> Product<T> {
-    pub fn new(p: &Gemm<T>) -> Self {
-        let (bias, bias_cs) = p.bias.unwrap_or((std::ptr::null(), 0));
-        let product = Self {
-            m: p.m,
-            n: p.n,
-            k: p.k,
-            a: Shared(p.a),
-            a_rs: p.a_rs,
-            a_cs: p.a_cs,
-            b: Shared(p.b),
-            b_rs: p.b_rs,
-            b_cs: p.b_cs,
-            c: Shared(p.c),
-            c_rs: p.c_rs,
-            c_cs: p.c_cs,
-            alpha: p.alpha,
-            beta: p.beta,
-            bias: Shared(bias),
-            bias_rs: 0,
-            bias_cs,
-            activation: p.activation,
-            is_transposed: false,
-        };
-        let is_column = p.n == 1 && p.m != 1;
-        let rows_are_close = p.c_rs == 1 && p.c_cs != 1 && p.m != 1;
-        if is_column || rows_are_close { product.transposed() } else { product }.settled()
-    }
-
-    fn transposed(self) -> Self {
-        Self {
-            m: self.n,
-            n: self.m,
-            a: self.b,
-            a_rs: self.b_cs,
-            a_cs: self.b_rs,
-            b: self.a,
-            b_rs: self.a_cs,
-            b_cs: self.a_rs,
-            c_rs: self.c_cs,
-            c_cs: self.c_rs,
-            bias_rs: self.bias_cs,
-            bias_cs: self.bias_rs,
-            is_transposed: true,
-            ..self
-        }
-    }
-
-    /// Steps along a dimension of one element are never taken: they may as well be 1.
-    fn settled(mut self) -> Self {
-        if self.n == 1 {
-            (self.b_cs, self.c_cs) = (1, 1);
-        }
-        if self.k == 1 {
-            (self.a_cs, self.b_rs) = (1, self.b_rs.max(1));
-        }
-        self
-    }
-
-    /// The same product that many elements further on.
-    pub fn shifted(&self, [a, b, c]: [isize; 3]) -> Self {
-        // The offsets are the caller's operands', which have changed places here.
-        let (a, b) = if self.is_transposed { (b, a) } else { (a, b) };
-        Self {
-            // Wrapping, since only the caller's promise keeps the offsets inside.
-            a: Shared(self.a.get().wrapping_offset(a)),
-            b: Shared(self.b.get().wrapping_offset(b)),
-            c: Shared(self.c.get().wrapping_offset(c)),
-            ..*self
-        }
-    }
-
-    /// Multiply-adds.
-    pub fn work(&self) -> usize {
-        (self.m * self.n).saturating_mul(self.k.max(1))
-    }
-
-    /// The epilogue of a block of `k`.
-    pub fn finish(&self, is_first: bool, is_last: bool) -> Finish<T> {
-        let zero = T::default();
-        Finish {
-            alpha: self.alpha,
-            beta: if is_first { self.beta } else { T::from_f64(1.0) },
-            reads_c: !is_first || self.beta != zero,
-            bias: if is_last { self.bias } else { Shared(std::ptr::null()) },
-            bias_rs: self.bias_rs,
-            bias_cs: self.bias_cs,
-            activation: if is_last { self.activation } else { Activation::None },
-        }
-    }
+/// Whether sums wait between blocks of `k`, and not in `c`.
+fn waits<E: GemmElem>(k: usize) -> bool {
+    !E::IS_COMPUTE && k > E::K_BLOCK
 }
 
 /// Whether a product is done by one thread without scratch.
-pub(super) fn is_small<T: GemmElem>(p: &Product<T>) -> bool {
-    p.m == 1 || p.work() < 4 * GRAIN && blocking::packed_bytes::<T>(p.n, p.k) <= STACK_BYTES
+pub(super) fn is_small<E: GemmElem>(p: &Product<E>) -> bool {
+    let fits = || blocking::packed_bytes::<E>(p.n, p.k) <= STACK_BYTES && !waits::<E>(p.k);
+    p.m == 1 || p.work() < 4 * GRAIN && fits()
 }
 
 /// Computes a product.
@@ -141,37 +41,66 @@ pub(super) fn is_small<T: GemmElem>(p: &Product<T>) -> bool {
 /// # Safety
 /// The matrices must be valid and `c` not overlap the others; the machine supports `level`; `scratch` holds what
 /// `workspace` says, unless the product [is small](is_small).
-pub(super) unsafe fn run<T: GemmElem>(level: Level, product: &Product<T>, scratch: *mut u8, may_share: bool) {
+pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, scratch: *mut u8, may_share: bool) {
     if product.m == 1 {
         // SAFETY: promised by the caller.
         return unsafe { gemv::run(level, product, may_share) };
     }
+    if may_share && split::pays(product) {
+        // SAFETY: promised by the caller.
+        return unsafe { split::run(level, product, scratch) };
+    }
+    let packed = scratch.wrapping_add(scratch.align_offset(64));
+    if waits::<E>(product.k) {
+        let bytes = blocking::packed_bytes::<E>(product.n, product.k).next_multiple_of(64);
+        let acc = Shared(packed.wrapping_add(bytes).cast());
+        let product = product.waiting(acc);
+        // SAFETY: promised by the caller.
+        return unsafe { enter(level, &product, packed, may_share) };
+    }
     // SAFETY: promised by the caller.
-    unsafe { simd::dispatch_unchecked(level, Driver { product, scratch, may_share }) }
+    unsafe { enter(level, product, packed, may_share) }
 }
 
-struct Driver<'a, T> {
-    product: &'a Product<T>,
-    scratch: *mut u8,
+/// With the machine's best way to multiply.
+///
+/// # Safety
+/// As for [`run`]; `packed` is aligned to a cache line.
+#[inline(always)]
+unsafe fn enter<E: GemmElem>(level: Level, product: &Product<E>, packed: *mut u8, may_share: bool) {
+    // SAFETY: promised by the caller; the machine multiplies pairs where it says so.
+    unsafe {
+        if !E::IS_COMPUTE && simd::has_fast_dot(level) {
+            simd::dispatch_dot(Driver::<E, E::Multiply>::new(product, packed, may_share))
+        } else {
+            simd::dispatch_unchecked(level, Driver::<E, Ones>::new(product, packed, may_share))
+        }
+    }
+}
+
+struct Driver<'a, E: GemmElem, D> {
+    product: &'a Product<E>,
+    /// Where what is packed goes: aligned to a cache line.
+    packed: *mut u8,
     may_share: bool,
+    multiply: PhantomData<D>,
 }
 
-impl<T: GemmElem> Kernel for Driver<'_, T> {
+impl<E: GemmElem, D: Multiply> Kernel for Driver<'_, E, D> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let p = self.product;
-        let pack = Packing::new::<S, T>(p);
+        let pack = Packing::new::<S, E>(p);
         if !pack.b {
             self.blocks(simd, pack, std::ptr::null_mut());
-        } else if p.m <= FEW_TILES * Tile::<S, T>::ROWS {
+        } else if p.m <= FEW_TILES * Tile::<S, Sum<E>>::ROWS {
             self.panels(simd, pack);
         } else if is_small(p) {
             self.on_stack(simd, pack);
         } else {
-            let aligned = self.scratch.wrapping_add(self.scratch.align_offset(64));
-            self.blocks(simd, pack, aligned.cast());
+            self.blocks(simd, pack, self.packed.cast());
         }
     }
 }
@@ -184,12 +113,15 @@ struct Packing {
 }
 
 impl Packing {
-    fn new<S: Simd, T: GemmElem>(p: &Product<T>) -> Self {
-        let (rows, columns) = (Tile::<S, T>::ROWS, Tile::<S, T>::COLUMNS);
-        let k = k_block::<T>(p.k);
+    fn new<S: Simd, E: GemmElem>(p: &Product<E>) -> Self {
+        if !E::IS_COMPUTE {
+            return Self { a: true, b: true };
+        }
+        let (rows, columns) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
+        let k = k_block::<E>(p.k);
         // What a block reaches over, gaps included: what stays in the cache by itself need not be packed.
         let reach = |lines: usize, length: usize, stride: isize| {
-            stride.unsigned_abs().max(length).saturating_mul(lines * size_of::<T>())
+            stride.unsigned_abs().max(length).saturating_mul(lines * size_of::<E>())
         };
         let a_reach = if p.a_cs == 1 { reach(p.m, k, p.a_rs) } else { reach(k, p.m, p.a_cs) };
         let a_is_strided = p.a_rs != 1 && p.a_cs != 1;
@@ -204,18 +136,22 @@ impl Packing {
 #[repr(align(64))]
 struct Aligned<T>(MaybeUninit<T>);
 
-impl<T: GemmElem> Driver<'_, T> {
+impl<'a, E: GemmElem, D: Multiply> Driver<'a, E, D> {
+    fn new(product: &'a Product<E>, packed: *mut u8, may_share: bool) -> Self {
+        Self { product, packed, may_share, multiply: PhantomData }
+    }
+
     /// Few rows: panel by panel of `b`, used as soon as it is packed.
     #[inline(always)]
     fn panels<S: Simd>(&self, simd: S, pack: Packing) {
         let p = self.product;
-        let panel = Tile::<S, T>::COLUMNS;
+        let panel = Tile::<S, Sum<E>>::COLUMNS;
         let count = p.n.div_ceil(panel);
         if self.may_share && p.work() >= 2 * GRAIN {
             let grain = GRAIN.div_ceil(p.m * panel * p.k.max(1));
-            pool::chunks(count, grain, |range| some_panels(simd, p, pack, range));
+            pool::chunks(count, grain, |range| some_panels::<S, E, D>(simd, p, pack, range));
         } else {
-            some_panels(simd, p, pack, 0..count);
+            some_panels::<S, E, D>(simd, p, pack, 0..count);
         }
     }
 
@@ -228,13 +164,23 @@ impl<T: GemmElem> Driver<'_, T> {
 
     /// Block by block of `k`, some columns at a time.
     #[inline(always)]
-    fn blocks<S: Simd>(&self, simd: S, pack: Packing, packed: *mut T) {
+    fn blocks<S: Simd>(&self, simd: S, pack: Packing, packed: *mut Sum<E>) {
         let p = self.product;
         let n_step = if pack.b { B_COLUMNS } else { p.n };
         for column in (0..p.n).step_by(n_step) {
             let n = n_step.min(p.n - column);
             k_blocks(p, |k_done, k, finish| {
-                let block = Block { p, pack, column, n, k_done, k, packed: Shared(packed), finish };
+                let block = Block::<E, D> {
+                    p,
+                    pack,
+                    column,
+                    n,
+                    k_done,
+                    k,
+                    packed: Shared(packed),
+                    finish,
+                    multiply: PhantomData,
+                };
                 // SAFETY: the matrices are valid, and the packed block fits the room.
                 unsafe { block.compute(simd, self.may_share) };
             });
@@ -244,36 +190,51 @@ impl<T: GemmElem> Driver<'_, T> {
 
 /// The columns of some panels, through all of `k`.
 #[inline(always)]
-fn some_panels<S: Simd, T: GemmElem>(simd: S, p: &Product<T>, pack: Packing, range: Range<usize>) {
-    if pack.a { panels_and_rows(simd, p, pack, range) } else { panels_with(simd, p, pack, range, None) }
+fn some_panels<S: Simd, E: GemmElem, D: Multiply>(
+    simd: S,
+    p: &Product<E>,
+    pack: Packing,
+    range: Range<usize>,
+) {
+    if pack.a {
+        panels_and_rows::<S, E, D>(simd, p, pack, range)
+    } else {
+        panels_with::<S, E, D>(simd, p, pack, range, None)
+    }
 }
 
 /// With room for packed rows of `a` on the stack. Not inlined: others need not make that room.
 #[inline(never)]
-fn panels_and_rows<S: Simd, T: GemmElem>(simd: S, p: &Product<T>, pack: Packing, range: Range<usize>) {
+fn panels_and_rows<S: Simd, E: GemmElem, D: Multiply>(
+    simd: S,
+    p: &Product<E>,
+    pack: Packing,
+    range: Range<usize>,
+) {
     const { assert!(FEW_TILES <= ROW_TILES) };
-    let mut room = Aligned(MaybeUninit::<RowRoom>::uninit());
-    panels_with(simd, p, pack, range, Some(room.0.as_mut_ptr().cast()));
+    let mut room = Aligned(MaybeUninit::<E::Rows>::uninit());
+    panels_with::<S, E, D>(simd, p, pack, range, Some(room.0.as_mut_ptr().cast()));
 }
 
 /// With room for a panel on the stack. Not inlined: others need not make that room.
 #[inline(never)]
-fn panels_with<S: Simd, T: GemmElem>(
+fn panels_with<S: Simd, E: GemmElem, D: Multiply>(
     simd: S,
-    p: &Product<T>,
+    p: &Product<E>,
     pack: Packing,
     range: Range<usize>,
-    packed_a: Option<*mut T>,
+    packed_a: Option<*mut Sum<E>>,
 ) {
-    let mut room = Aligned(MaybeUninit::<[u8; STACK_BYTES]>::uninit());
-    let packed = Shared(room.0.as_mut_ptr().cast::<T>());
-    let panel = Tile::<S, T>::COLUMNS;
-    let high = even_rows(p.m, Tile::<S, T>::ROWS);
+    let mut room = Aligned(MaybeUninit::<E::Panel>::uninit());
+    let packed = Shared(room.0.as_mut_ptr().cast::<Sum<E>>());
+    let panel = Tile::<S, Sum<E>>::COLUMNS;
+    let high = even_rows(p.m, Tile::<S, Sum<E>>::ROWS);
     k_blocks(p, |k_done, k, finish| {
         let mut rows_are_packed = false;
         for column in range.clone().map(|i| i * panel) {
             let n = panel.min(p.n - column);
-            let block = Block { p, pack, column, n, k_done, k, packed, finish };
+            let block =
+                Block::<E, D> { p, pack, column, n, k_done, k, packed, finish, multiply: PhantomData };
             // SAFETY: the matrices are valid; one panel and all rows fit their rooms.
             unsafe {
                 if let (Some(to), false) = (packed_a, rows_are_packed) {
@@ -291,8 +252,8 @@ fn panels_with<S: Simd, T: GemmElem>(
 ///
 /// That is once even where `k` is zero: `c` is scaled, bias and activation are due.
 #[inline(always)]
-fn k_blocks<T: GemmElem>(p: &Product<T>, mut body: impl FnMut(usize, usize, Finish<T>)) {
-    let step = k_block::<T>(p.k);
+fn k_blocks<E: GemmElem>(p: &Product<E>, mut body: impl FnMut(usize, usize, Finish<Sum<E>>)) {
+    let step = k_block::<E>(p.k);
     let mut done = 0;
     loop {
         let k = step.min(p.k - done);
@@ -306,23 +267,30 @@ fn k_blocks<T: GemmElem>(p: &Product<T>, mut body: impl FnMut(usize, usize, Fini
 }
 
 /// Some columns of the product for one block of `k`.
-struct Block<'a, T> {
-    p: &'a Product<T>,
+struct Block<'a, E: GemmElem, D> {
+    p: &'a Product<E>,
     pack: Packing,
     column: usize,
     n: usize,
     k_done: usize,
     k: usize,
-    packed: Shared<*mut T>,
-    finish: Finish<T>,
+    packed: Shared<*mut Sum<E>>,
+    finish: Finish<Sum<E>>,
+    multiply: PhantomData<D>,
 }
 
-impl<T: GemmElem> Block<'_, T> {
+impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
+    /// Rows of a packed panel, columns of packed rows.
+    #[inline(always)]
+    fn depth(&self) -> usize {
+        items::<E, D>(self.k)
+    }
+
     /// # Safety
     /// The matrices are valid, and `packed` has room where `b` is packed.
     #[inline(always)]
     unsafe fn compute<S: Simd>(&self, simd: S, may_share: bool) {
-        let (rows, panel) = (Tile::<S, T>::ROWS, Tile::<S, T>::COLUMNS);
+        let (rows, panel) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
         let work = self.p.m * self.n * self.k.max(1);
         let shares = may_share && work >= 2 * GRAIN && pool::num_threads() > 1;
         let high = even_rows(self.p.m, rows);
@@ -348,7 +316,7 @@ impl<T: GemmElem> Block<'_, T> {
 
     /// Shares the block out, by rows as far as they go: then what is packed of `a` is packed once.
     unsafe fn share<S: Simd>(&self, simd: S, high: usize) {
-        let panel = Tile::<S, T>::COLUMNS;
+        let panel = Tile::<S, Sum<E>>::COLUMNS;
         let worth_it = self.p.m.saturating_mul(self.n).saturating_mul(self.k.max(1)) / (GRAIN / 2);
         let wanted = (TASKS_A_THREAD * pool::num_threads()).min(worth_it).max(1);
         let tiles = self.p.m.div_ceil(high);
@@ -366,13 +334,21 @@ impl<T: GemmElem> Block<'_, T> {
 
     unsafe fn pack_panel<S: Simd>(&self, simd: S, i: usize) {
         let p = self.p;
-        let panel = Tile::<S, T>::COLUMNS;
+        let panel = Tile::<S, Sum<E>>::COLUMNS;
         let first = i * panel;
         let at = self.k_done as isize * p.b_rs + (self.column + first) as isize * p.b_cs;
         // SAFETY: promised by the caller.
-        let (b, to) = unsafe { (p.b.get().offset(at), self.packed.get().add(first * self.k)) };
+        let (b, to) = unsafe { (p.b.get().offset(at), self.packed.get().add(first * self.depth())) };
         let n = panel.min(self.n - first);
-        simd.vectorize(PackPanel { n, k: self.k, b, b_rs: p.b_rs, b_cs: p.b_cs, to });
+        simd.vectorize(PackPanel {
+            n,
+            k: self.k,
+            b,
+            b_rs: p.b_rs,
+            b_cs: p.b_cs,
+            to,
+            multiply: self.multiply,
+        });
     }
 
     /// A part of the block, by this thread.
@@ -394,7 +370,7 @@ impl<T: GemmElem> Block<'_, T> {
     /// Calls `body` with pieces of the part, as wide as leaves their columns of `b` in the core's cache.
     #[inline(always)]
     fn each_wide<S: Simd>(&self, _: S, part: Part, mut body: impl FnMut(Part)) {
-        let wide = block_columns::<T>(part.n, self.k, Tile::<S, T>::COLUMNS);
+        let wide = block_columns::<Sum<E>>(part.n, self.depth(), Tile::<S, Sum<E>>::COLUMNS);
         for done in (0..part.n).step_by(wide) {
             body(Part { column: part.column + done, n: wide.min(part.n - done), ..part });
         }
@@ -403,8 +379,8 @@ impl<T: GemmElem> Block<'_, T> {
     /// With room for some packed rows of `a` on the stack.
     #[inline(never)]
     unsafe fn part_packing<S: Simd>(&self, simd: S, high: usize, part: Part) {
-        let mut room = Aligned(MaybeUninit::<RowRoom>::uninit());
-        let packed = room.0.as_mut_ptr().cast::<T>();
+        let mut room = Aligned(MaybeUninit::<E::Rows>::uninit());
+        let packed = room.0.as_mut_ptr().cast::<Sum<E>>();
         let step = ROW_TILES * high;
         for done in (0..part.m).step_by(step) {
             let some = Part { row: part.row + done, m: step.min(part.m - done), ..part };
@@ -416,64 +392,150 @@ impl<T: GemmElem> Block<'_, T> {
         }
     }
 
-    unsafe fn pack_rows<S: Simd>(&self, simd: S, high: usize, row: usize, m: usize, to: *mut T) {
-        const { assert!(T::K_BLOCK * size_of::<T>() <= K_BLOCK_BYTES) };
+    unsafe fn pack_rows<S: Simd>(&self, simd: S, high: usize, row: usize, m: usize, to: *mut Sum<E>) {
         let (p, k) = (self.p, self.k);
         let at = row as isize * p.a_rs + self.k_done as isize * p.a_cs;
         // SAFETY: promised by the caller.
         let a = unsafe { p.a.get().offset(at) };
-        simd.vectorize(PackRows { m, high, k, a, a_rs: p.a_rs, a_cs: p.a_cs, to });
+        simd.vectorize(PackRows { m, high, k, a, a_rs: p.a_rs, a_cs: p.a_cs, to, multiply: self.multiply });
     }
 
     /// Tile after tile of rows, all columns of the part each.
     #[inline(always)]
-    unsafe fn strips<S: Simd>(&self, simd: S, high: usize, part: Part, packed_a: Option<*mut T>) {
-        let p = self.p;
-        let column = self.column + part.column;
+    unsafe fn strips<S: Simd>(&self, simd: S, high: usize, part: Part, packed_a: Option<*mut Sum<E>>) {
         // SAFETY: promised by the caller.
         unsafe {
-            let (b, b_rs, b_panel) = if self.pack.b {
-                let panel = Tile::<S, T>::COLUMNS as isize;
-                (self.packed.get().add(part.column * self.k).cast_const(), panel, panel * self.k as isize)
-            } else {
-                let at = self.k_done as isize * p.b_rs + column as isize * p.b_cs;
-                (p.b.get().offset(at), p.b_rs, Tile::<S, T>::COLUMNS as isize)
-            };
-            let is_plain = self.finish.is_plain() && p.c_cs == 1;
-            for done in (0..part.m).step_by(high) {
-                let row = part.row + done;
-                let rows = high.min(part.m - done);
-                let (a, a_step, rows_are_close) = match packed_a {
-                    Some(packed) => {
-                        let tile = packed.add(done / high * row_step(high) * self.k);
-                        (tile.cast_const(), row_step(rows) as isize, true)
-                    }
-                    None => {
-                        let at = row as isize * p.a_rs + self.k_done as isize * p.a_cs;
-                        let a = p.a.get().offset(at);
-                        if p.a_cs == 1 { (a, p.a_rs, false) } else { (a, p.a_cs, true) }
-                    }
-                };
-                let strip = Strip {
-                    n: part.n,
-                    k: self.k,
-                    a,
-                    a_step,
-                    b,
-                    b_rs,
-                    b_panel,
-                    c: p.c.get().offset(row as isize * p.c_rs + column as isize * p.c_cs),
+            if E::IS_COMPUTE {
+                let p = self.p;
+                let at = part.row as isize * p.c_rs + (self.column + part.column) as isize * p.c_cs;
+                let ahead = Ahead::new(p.c.get(), p.c_rs);
+                let mut to = Target {
+                    c: p.c.get().offset(at).cast::<Sum<E>>(),
                     c_rs: p.c_rs,
                     c_cs: p.c_cs,
-                    row,
-                    column,
                     finish: &self.finish,
-                    is_plain,
+                    is_plain: self.finish.is_plain() && p.c_cs == 1,
+                    ahead: (self.finish.reads_old && self.k > FAR).then_some(&ahead),
                 };
-                tile::run(simd, rows, rows_are_close, &strip);
+                for done in (0..part.m).step_by(high) {
+                    self.strip(simd, high, part, done, packed_a, &to);
+                    to.c = to.c.wrapping_offset(high as isize * p.c_rs);
+                }
+            } else {
+                self.strips_aside(simd, high, part, packed_a);
             }
         }
     }
+
+    /// The same where sums are no elements of `c`: a strip's go to the stack first.
+    #[inline(never)]
+    unsafe fn strips_aside<S: Simd>(&self, simd: S, high: usize, part: Part, packed_a: Option<*mut Sum<E>>) {
+        let (p, stride) = (self.p, ASIDE_COLUMNS);
+        let mut room = Aligned(MaybeUninit::<[[Sum<E>; ASIDE_COLUMNS]; MAX_ROWS]>::uninit());
+        let sums = room.0.as_mut_ptr().cast::<Sum<E>>();
+        let ahead = if self.finish.writes_acc {
+            Ahead::new(p.acc.get(), p.acc_rs)
+        } else {
+            Ahead::new(p.c.get(), p.c_rs)
+        };
+        let to = Target {
+            c: sums,
+            c_rs: stride as isize,
+            c_cs: 1,
+            finish: &Finish::bare(),
+            is_plain: true,
+            ahead: (self.k > FAR).then_some(&ahead),
+        };
+        for aside in (0..part.n).step_by(stride) {
+            let some = Part { column: part.column + aside, n: stride.min(part.n - aside), ..part };
+            for done in (0..part.m).step_by(high) {
+                let (row, column) = (part.row + done, self.column + some.column);
+                let at = |rs: isize, cs: isize| row as isize * rs + column as isize * cs;
+                let tile = FinishTile::<E> {
+                    finish: &self.finish,
+                    sums,
+                    stride,
+                    rows: high.min(part.m - done),
+                    columns: some.n,
+                    row,
+                    column,
+                    c: p.c.get().wrapping_offset(at(p.c_rs, p.c_cs)),
+                    c_rs: p.c_rs,
+                    c_cs: p.c_cs,
+                    acc: p.acc.get().wrapping_offset(at(p.acc_rs, 1)),
+                    acc_rs: p.acc_rs,
+                };
+                // SAFETY: promised by the caller.
+                unsafe { self.strip(simd, high, some, done, packed_a, &to) };
+                simd.vectorize(tile);
+            }
+        }
+    }
+
+    /// The tile of rows that begins `done` rows down the part.
+    #[inline(always)]
+    unsafe fn strip<S: Simd>(
+        &self,
+        simd: S,
+        high: usize,
+        part: Part,
+        done: usize,
+        packed_a: Option<*mut Sum<E>>,
+        to: &Target<'_, Sum<E>>,
+    ) {
+        let (p, depth) = (self.p, self.depth());
+        let (row, column) = (part.row + done, self.column + part.column);
+        let rows = high.min(part.m - done);
+        // SAFETY: promised by the caller. What is read in place has the type of sums.
+        unsafe {
+            let (b, b_rs, b_panel) = if self.pack.b {
+                let panel = Tile::<S, Sum<E>>::COLUMNS as isize;
+                (self.packed.get().add(part.column * depth).cast_const(), panel, panel * depth as isize)
+            } else {
+                let at = self.k_done as isize * p.b_rs + column as isize * p.b_cs;
+                (p.b.get().offset(at).cast(), p.b_rs, Tile::<S, Sum<E>>::COLUMNS as isize)
+            };
+            let (a, a_step, rows_are_close) = match packed_a {
+                Some(packed) => {
+                    let tile = packed.add(done / high * row_step(high) * depth);
+                    (tile.cast_const(), row_step(rows) as isize, true)
+                }
+                None => {
+                    let at = row as isize * p.a_rs + self.k_done as isize * p.a_cs;
+                    let a = p.a.get().offset(at).cast();
+                    if p.a_cs == 1 { (a, p.a_rs, false) } else { (a, p.a_cs, true) }
+                }
+            };
+            let strip = Strip {
+                n: part.n,
+                k: depth,
+                a,
+                a_step,
+                b,
+                b_rs,
+                b_panel,
+                c: to.c,
+                c_rs: to.c_rs,
+                c_cs: to.c_cs,
+                row,
+                column,
+                finish: to.finish,
+                is_plain: to.is_plain,
+                ahead: to.ahead,
+            };
+            tile::run::<S, Sum<E>, D>(simd, rows, rows_are_close, &strip);
+        }
+    }
+}
+
+/// Where a strip's sums go, and how.
+struct Target<'a, T> {
+    c: *mut T,
+    c_rs: isize,
+    c_cs: isize,
+    finish: &'a Finish<T>,
+    is_plain: bool,
+    ahead: Option<&'a Ahead>,
 }
 
 /// Some rows of the product and some columns of a block.
@@ -484,6 +546,3 @@ struct Part {
     column: usize,
     n: usize,
 }
-
-/// Room for the rows of `a` that are packed together.
-type RowRoom = [u8; ROW_TILES * MAX_ROWS * K_BLOCK_BYTES];

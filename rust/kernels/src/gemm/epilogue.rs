@@ -1,57 +1,78 @@
 //! What happens to a tile of sums on its way to `c`.
-use super::{Activation, GemmElem};
+use super::{Activation, Sum, Vector};
 use crate::operand::Shared;
-use crate::simd::{FloatVec, Kernel, Simd};
+use crate::simd::{Float, FloatElem, FloatVec, Kernel, MAX_LANES, Simd};
 
 /// How sums of one block of `k` become part of `c`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Finish<T> {
     pub alpha: T,
-    /// The factor of what `c` holds, where it is read.
+    /// The factor of what was there before, where it is read.
     pub beta: T,
-    pub reads_c: bool,
-    /// Null for none. Added in the last block, one a column or one a row.
-    pub bias: Shared<*const T>,
+    pub reads_old: bool,
+    /// Where the elements of `c` are no sums, these wait between blocks elsewhere.
+    pub reads_acc: bool,
+    pub writes_acc: bool,
+    /// Null for none. Added in the last block, one a column or one a row. Its elements are `c`'s, unnamed here: tiles
+    /// are made for types of sums alone.
+    pub bias: Shared<*const ()>,
     pub bias_rs: isize,
     pub bias_cs: isize,
     pub activation: Activation,
 }
 
-impl<T: GemmElem> Finish<T> {
+impl<T: Float> Finish<T> {
+    /// Just the sums.
+    pub fn bare() -> Self {
+        Self {
+            alpha: T::from_f64(1.0),
+            beta: T::default(),
+            reads_old: false,
+            reads_acc: false,
+            writes_acc: false,
+            bias: Shared(std::ptr::null()),
+            bias_rs: 0,
+            bias_cs: 0,
+            activation: Activation::None,
+        }
+    }
+
     /// Whether it can be done on the way from registers to a `c` whose columns are close: that is, where the sums are
     /// stored, with a bias that is close along columns and an activation, or where they are added to `c`.
     pub fn is_plain(&self) -> bool {
         let one = T::from_f64(1.0);
         let has_bias = !self.bias.get().is_null();
         let is_last = has_bias || self.activation != Activation::None;
-        let adds = self.reads_c && self.beta == one && !is_last;
-        let stores = !self.reads_c && (!has_bias || (self.bias_rs, self.bias_cs) == (0, 1));
+        let adds = self.reads_old && self.beta == one && !is_last;
+        let stores = !self.reads_old && (!has_bias || (self.bias_rs, self.bias_cs) == (0, 1));
         self.alpha == one && (adds || stores)
     }
 }
 
 /// A tile of sums that takes the long way.
-pub(super) struct FinishTile<'a, T> {
-    pub finish: &'a Finish<T>,
+pub(super) struct FinishTile<'a, E: FloatElem> {
+    pub finish: &'a Finish<Sum<E>>,
     /// Rows of `stride` sums.
-    pub sums: *const T,
+    pub sums: *const Sum<E>,
     pub stride: usize,
     pub rows: usize,
     pub columns: usize,
     /// Where the tile is in the whole.
     pub row: usize,
     pub column: usize,
-    pub c: *mut T,
+    pub c: *mut E,
     pub c_rs: isize,
     pub c_cs: isize,
+    pub acc: *mut Sum<E>,
+    pub acc_rs: isize,
 }
 
-impl<T: GemmElem> Kernel for FinishTile<'_, T> {
+impl<E: FloatElem> Kernel for FinishTile<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let lanes = T::Vec::<S>::LANES;
+        let lanes = Vector::<E, S>::LANES;
         for r in 0..self.rows {
             for j in (0..self.columns).step_by(lanes) {
                 let n = lanes.min(self.columns - j);
@@ -62,51 +83,62 @@ impl<T: GemmElem> Kernel for FinishTile<'_, T> {
     }
 }
 
-impl<T: GemmElem> FinishTile<'_, T> {
+impl<E: FloatElem> FinishTile<'_, E> {
     /// Finishes `n` elements of row `r` from column `j` on.
     #[inline(always)]
     unsafe fn vector<S: Simd>(&self, simd: S, r: usize, j: usize, n: usize) {
         let finish = self.finish;
         // SAFETY: as promised by whoever made the tile.
         unsafe {
-            let c = self.c.offset(r as isize * self.c_rs + j as isize * self.c_cs);
-            let sums = T::Vec::<S>::load(simd, self.sums.add(r * self.stride + j));
-            let alpha = T::Vec::<S>::splat(simd, finish.alpha);
-            let mut value = if finish.reads_c {
-                let beta = T::Vec::<S>::splat(simd, finish.beta);
-                alpha.mul_add(sums, beta * load::<T::Vec<S>>(simd, c, self.c_cs, n))
+            let c = self.c.wrapping_offset(r as isize * self.c_rs + j as isize * self.c_cs);
+            let acc = self.acc.wrapping_offset(r as isize * self.acc_rs + j as isize);
+            let sums = Vector::<E, S>::load(simd, self.sums.add(r * self.stride + j));
+            let alpha = Vector::<E, S>::splat(simd, finish.alpha);
+            let mut value = if finish.reads_old {
+                let beta = Vector::<E, S>::splat(simd, finish.beta);
+                let old = if finish.reads_acc {
+                    load::<S, Sum<E>>(simd, acc, 1, n)
+                } else {
+                    load::<S, E>(simd, c, self.c_cs, n)
+                };
+                alpha.mul_add(sums, beta * old)
             } else {
                 alpha * sums
             };
             if !finish.bias.get().is_null() {
                 let (row, column) = ((self.row + r) as isize, (self.column + j) as isize);
-                let bias = finish.bias.get().offset(row * finish.bias_rs + column * finish.bias_cs);
-                value = value + load::<T::Vec<S>>(simd, bias, finish.bias_cs, n);
+                let bias = finish.bias.get().cast::<E>();
+                let bias = bias.offset(row * finish.bias_rs + column * finish.bias_cs);
+                value = value + load::<S, E>(simd, bias, finish.bias_cs, n);
             }
             if finish.activation == Activation::Relu {
                 // In this order a NaN stays.
-                value = T::Vec::<S>::zero(simd).max(value);
+                value = Vector::<E, S>::zero(simd).max(value);
             }
-            store(value, c, self.c_cs, n);
+            if finish.writes_acc {
+                store::<S, Sum<E>>(simd, value, acc, 1, n);
+            } else {
+                store::<S, E>(simd, value, c, self.c_cs, n);
+            }
         }
     }
 }
 
 /// Reads `n` elements, `stride` apart.
 #[inline(always)]
-unsafe fn load<V: FloatVec>(simd: V::Token, ptr: *const V::Elem, stride: isize, n: usize) -> V {
+unsafe fn load<S: Simd, E: FloatElem>(simd: S, ptr: *const E, stride: isize, n: usize) -> Vector<E, S> {
     // SAFETY: promised by the caller.
     unsafe {
         match stride {
-            0 => V::splat(simd, *ptr),
-            1 if n == V::LANES => V::load(simd, ptr),
-            1 => V::load_first(simd, ptr, n),
+            0 => FloatVec::splat(simd, (*ptr).widen()),
+            1 if n == Vector::<E, S>::LANES => E::load(simd, ptr),
+            1 => E::load_first(simd, ptr, n),
             _ => {
-                let mut buffer = [V::Elem::default(); crate::simd::MAX_LANES];
+                let mut buffer = [Sum::<E>::default(); MAX_LANES];
                 for (i, lane) in buffer.iter_mut().enumerate().take(n) {
-                    *lane = *ptr.offset(i as isize * stride);
+                    *lane = (*ptr.offset(i as isize * stride)).widen();
                 }
-                V::load(simd, buffer.as_ptr())
+                FloatVec::load(simd, buffer.as_ptr())
             }
         }
     }
@@ -114,16 +146,20 @@ unsafe fn load<V: FloatVec>(simd: V::Token, ptr: *const V::Elem, stride: isize, 
 
 /// Writes `n` elements, `stride` apart.
 #[inline(always)]
-unsafe fn store<V: FloatVec>(value: V, ptr: *mut V::Elem, stride: isize, n: usize) {
+unsafe fn store<S: Simd, E: FloatElem>(simd: S, value: Vector<E, S>, ptr: *mut E, stride: isize, n: usize) {
     // SAFETY: promised by the caller.
     unsafe {
         if stride == 1 {
-            return if n == V::LANES { value.store(ptr) } else { value.store_first(ptr, n) };
+            return if n == Vector::<E, S>::LANES {
+                E::store(simd, value, ptr)
+            } else {
+                E::store_first(simd, value, ptr, n)
+            };
         }
-        let mut buffer = [V::Elem::default(); crate::simd::MAX_LANES];
+        let mut buffer = [Sum::<E>::default(); MAX_LANES];
         value.store(buffer.as_mut_ptr());
         for (i, lane) in buffer.iter().enumerate().take(n) {
-            *ptr.offset(i as isize * stride) = *lane;
+            *ptr.offset(i as isize * stride) = E::narrow(*lane);
         }
     }
 }

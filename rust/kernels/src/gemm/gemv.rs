@@ -3,10 +3,10 @@
 //! Memory is what takes time here, so each element of the matrix is read where it lies, in whichever order it lies. That
 //! asks for a sum of its own: [`k_lanes`] partial sums, each of every so many products, in order (`fma` from zero), then
 //! halved pairwise until one is left. What follows is as elsewhere.
-use super::GemmElem;
 use super::blocking::GRAIN;
-use super::driver::Product;
 use super::epilogue::{Finish, FinishTile};
+use super::product::Product;
+use super::{GemmElem, Single, Sum, Vector};
 use crate::pool;
 use crate::simd::{self, FloatVec, Kernel, Level, Simd};
 use crate::transpose;
@@ -43,7 +43,7 @@ const MAX_VECTORS: usize = 4;
 ///
 /// # Safety
 /// As for `driver::run`; `m == 1`.
-pub(super) unsafe fn run<T: GemmElem>(level: Level, product: &Product<T>, may_share: bool) {
+pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, may_share: bool) {
     let finish = product.finish(true, true);
     let stretch = |columns| {
         // SAFETY: the level is supported; tasks write different columns.
@@ -60,9 +60,9 @@ pub(super) unsafe fn run<T: GemmElem>(level: Level, product: &Product<T>, may_sh
 }
 
 /// Some columns.
-struct Stretch<'a, T> {
-    p: &'a Product<T>,
-    finish: &'a Finish<T>,
+struct Stretch<'a, E: GemmElem> {
+    p: &'a Product<E>,
+    finish: &'a Finish<Sum<E>>,
     columns: Range<usize>,
 }
 
@@ -70,20 +70,21 @@ struct Stretch<'a, T> {
 #[repr(align(64))]
 struct Sums<T, const C: usize>(MaybeUninit<[[T; C]; 16]>);
 
-impl<T: GemmElem> Kernel for Stretch<'_, T> {
+impl<E: GemmElem> Kernel for Stretch<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let is_large = self.p.b_cs == 1 && self.columns.len() >= WIDE && self.p.k > STREAMS * k_lanes::<T>();
+        let is_large =
+            self.p.b_cs == 1 && self.columns.len() >= WIDE && self.p.k > STREAMS * k_lanes::<Sum<E>>();
         if is_large { simd.vectorize(Large(self)) } else { self.tiles::<S, NARROW>(simd) }
     }
 }
 
 /// A function of its own, so that small products need not make room on the stack for large ones.
-struct Large<'a, T>(Stretch<'a, T>);
+struct Large<'a, E: GemmElem>(Stretch<'a, E>);
 
-impl<T: GemmElem> Kernel for Large<'_, T> {
+impl<E: GemmElem> Kernel for Large<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -92,27 +93,28 @@ impl<T: GemmElem> Kernel for Large<'_, T> {
     }
 }
 
-impl<T: GemmElem> Stretch<'_, T> {
+impl<E: GemmElem> Stretch<'_, E> {
     /// All columns, up to `C` at a time.
     #[inline(always)]
     fn tiles<S: Simd, const C: usize>(&self, simd: S) {
         let p = self.p;
-        let mut room = Sums::<T, C>(MaybeUninit::uninit());
-        let sums = room.0.as_mut_ptr().cast::<T>();
+        let mut room = Sums::<Sum<E>, C>(MaybeUninit::uninit());
+        let sums = room.0.as_mut_ptr().cast::<Sum<E>>();
         let mut first = self.columns.start;
         while first < self.columns.end {
             let n = C.min(self.columns.end - first);
             // SAFETY: the columns are inside the matrix, the sums fit their room.
             unsafe {
-                if p.b_cs != 1 {
+                // A column alone is close both ways: along `k` it makes whole vectors.
+                if p.b_cs != 1 || (p.n == 1 && p.b_rs == 1) {
                     self.columns::<S, C>(simd, first, n, sums);
                 } else if C == WIDE && n == C {
                     self.stream(simd, first, sums);
                 } else {
                     self.rows::<S, C>(simd, first, n, sums);
                 }
-                halve::<S, T, C>(simd, n, sums);
-                FinishTile {
+                halve::<S, Sum<E>, C>(simd, n, sums);
+                FinishTile::<E> {
                     finish: self.finish,
                     sums,
                     stride: C,
@@ -123,6 +125,8 @@ impl<T: GemmElem> Stretch<'_, T> {
                     c: p.c.get().offset(first as isize * p.c_cs),
                     c_rs: p.c_rs,
                     c_cs: p.c_cs,
+                    acc: std::ptr::null_mut(),
+                    acc_rs: 0,
                 }
                 .run(simd);
             }
@@ -133,7 +137,7 @@ impl<T: GemmElem> Stretch<'_, T> {
 
 /// Adds up the lanes of `n` columns, into the first.
 #[inline(always)]
-unsafe fn halve<S: Simd, T: GemmElem, const C: usize>(simd: S, n: usize, sums: *mut T) {
+unsafe fn halve<S: Simd, T: Single, const C: usize>(simd: S, n: usize, sums: *mut T) {
     let lanes = T::Vec::<S>::LANES;
     for j in (0..n).step_by(lanes) {
         let mut half = k_lanes::<T>();
@@ -154,44 +158,44 @@ unsafe fn halve<S: Simd, T: GemmElem, const C: usize>(simd: S, n: usize, sums: *
     }
 }
 
-impl<T: GemmElem> Stretch<'_, T> {
+impl<E: GemmElem> Stretch<'_, E> {
     /// The matrix is close along its rows: several columns a vector, lane after lane.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const C: usize>(&self, simd: S, first: usize, n: usize, sums: *mut T) {
-        let lanes = T::Vec::<S>::LANES;
+    unsafe fn rows<S: Simd, const C: usize>(&self, simd: S, first: usize, n: usize, sums: *mut Sum<E>) {
+        let lanes = Vector::<E, S>::LANES;
         let (mut j, full) = (0, n / lanes);
         // SAFETY: inside the matrix.
         unsafe {
             for _ in 0..full / 8 {
-                self.row_lanes::<S, 8, C>(simd, first + j, lanes, sums.add(j));
+                self.vectors::<S, 8, C>(simd, first + j, lanes, sums.add(j));
                 j += 8 * lanes;
             }
             if full & 4 != 0 {
-                self.row_lanes::<S, 4, C>(simd, first + j, lanes, sums.add(j));
+                self.vectors::<S, 4, C>(simd, first + j, lanes, sums.add(j));
                 j += 4 * lanes;
             }
             if full & 2 != 0 {
-                self.row_lanes::<S, 2, C>(simd, first + j, lanes, sums.add(j));
+                self.vectors::<S, 2, C>(simd, first + j, lanes, sums.add(j));
                 j += 2 * lanes;
             }
             if full & 1 != 0 {
-                self.row_lanes::<S, 1, C>(simd, first + j, lanes, sums.add(j));
+                self.vectors::<S, 1, C>(simd, first + j, lanes, sums.add(j));
                 j += lanes;
             }
             if j < n {
-                self.row_lanes::<S, 1, C>(simd, first + j, n - j, sums.add(j));
+                self.vectors::<S, 1, C>(simd, first + j, n - j, sums.add(j));
             }
         }
     }
 
     /// A whole tile of a large matrix: a few rows of the same lane side by side, along their whole length.
     #[inline(always)]
-    unsafe fn stream<S: Simd>(&self, simd: S, first: usize, sums: *mut T) {
-        let (p, lanes, step) = (self.p, T::Vec::<S>::LANES, k_lanes::<T>());
+    unsafe fn stream<S: Simd>(&self, simd: S, first: usize, sums: *mut Sum<E>) {
+        let (p, lanes, step) = (self.p, Vector::<E, S>::LANES, k_lanes::<Sum<E>>());
         // SAFETY: inside the matrix; the room holds all lanes.
         unsafe {
             for i in 0..step * WIDE / lanes {
-                T::Vec::<S>::zero(simd).store(sums.add(i * lanes));
+                Vector::<E, S>::zero(simd).store(sums.add(i * lanes));
             }
             for block in (0..p.k).step_by(STREAMS * step) {
                 for l in 0..step.min(p.k - block) {
@@ -216,22 +220,22 @@ impl<T: GemmElem> Stretch<'_, T> {
     unsafe fn side_by_side<S: Simd, const R: usize>(
         &self,
         simd: S,
-        a: *const T,
+        a: *const E,
         a_step: isize,
-        b: *const T,
+        b: *const E,
         b_step: isize,
-        sums: *mut T,
+        sums: *mut Sum<E>,
     ) {
         // SAFETY: promised by the caller.
         unsafe {
-            let mut xs = [T::Vec::<S>::zero(simd); R];
+            let mut xs = [Vector::<E, S>::zero(simd); R];
             for (r, x) in xs.iter_mut().enumerate() {
-                *x = T::Vec::<S>::splat(simd, *a.offset(r as isize * a_step));
+                *x = Vector::<E, S>::splat(simd, (*a.offset(r as isize * a_step)).widen());
             }
-            for v in (0..WIDE).step_by(T::Vec::<S>::LANES) {
-                let mut sum = T::Vec::<S>::load(simd, sums.add(v));
+            for v in (0..WIDE).step_by(Vector::<E, S>::LANES) {
+                let mut sum = Vector::<E, S>::load(simd, sums.add(v));
                 for (r, x) in xs.into_iter().enumerate() {
-                    let b = T::Vec::<S>::load(simd, b.offset(r as isize * b_step).add(v));
+                    let b = E::load(simd, b.offset(r as isize * b_step).add(v));
                     sum = x.mul_add(b, sum);
                 }
                 sum.store(sums.add(v));
@@ -241,47 +245,67 @@ impl<T: GemmElem> Stretch<'_, T> {
 
     /// All lanes of `V` vectors of columns, the last of `last` columns.
     #[inline(always)]
-    unsafe fn row_lanes<S: Simd, const V: usize, const C: usize>(
+    unsafe fn vectors<S: Simd, const V: usize, const C: usize>(
         &self,
         simd: S,
         j: usize,
         last: usize,
-        sums: *mut T,
+        sums: *mut Sum<E>,
     ) {
-        let (p, lanes, step) = (self.p, T::Vec::<S>::LANES, k_lanes::<T>());
+        // Two rows side by side suit memory better, where there are registers for them.
+        // SAFETY: promised by the caller.
+        unsafe {
+            match S::LEVEL {
+                Level::Avx512 | Level::Neon => self.row_lanes::<S, V, 2, C>(simd, j, last, sums),
+                Level::Avx2 | Level::Portable => self.row_lanes::<S, V, 1, C>(simd, j, last, sums),
+            }
+        }
+    }
+
+    /// The same, `L` lanes at a time.
+    #[inline(always)]
+    unsafe fn row_lanes<S: Simd, const V: usize, const L: usize, const C: usize>(
+        &self,
+        simd: S,
+        j: usize,
+        last: usize,
+        sums: *mut Sum<E>,
+    ) {
+        let (p, lanes, step) = (self.p, Vector::<E, S>::LANES, k_lanes::<Sum<E>>());
         let (a, b) = (p.a.get(), p.b.get().wrapping_offset(j as isize * p.b_cs));
-        for l in 0..step {
-            let mut acc = [T::Vec::<S>::zero(simd); V];
-            for k in (l..p.k).step_by(step) {
-                // SAFETY: inside the matrix.
-                unsafe {
-                    let x = T::Vec::<S>::splat(simd, *a.offset(k as isize * p.a_cs));
-                    let row = b.offset(k as isize * p.b_rs);
-                    for (v, acc) in acc.iter_mut().enumerate() {
-                        let b = row.add(v * lanes);
-                        let b = if last < lanes {
-                            T::Vec::<S>::load_first(simd, b, last)
-                        } else {
-                            T::Vec::<S>::load(simd, b)
-                        };
-                        *acc = x.mul_add(b, *acc);
+        for first in (0..step).step_by(L) {
+            let mut acc = [[Vector::<E, S>::zero(simd); V]; L];
+            for k in (first..p.k).step_by(step) {
+                for (l, acc) in acc.iter_mut().enumerate().take_while(|(l, _)| k + l < p.k) {
+                    // SAFETY: inside the matrix.
+                    unsafe {
+                        let x = Vector::<E, S>::splat(simd, (*a.offset((k + l) as isize * p.a_cs)).widen());
+                        let row = b.offset((k + l) as isize * p.b_rs);
+                        for (v, acc) in acc.iter_mut().enumerate() {
+                            let b = row.add(v * lanes);
+                            let b =
+                                if last < lanes { E::load_first(simd, b, last) } else { E::load(simd, b) };
+                            *acc = x.mul_add(b, *acc);
+                        }
                     }
                 }
             }
-            for (v, acc) in acc.into_iter().enumerate() {
-                // SAFETY: the room has whole vectors.
-                unsafe { acc.store(sums.add(l * C + v * lanes)) };
+            for (l, acc) in acc.into_iter().enumerate() {
+                for (v, acc) in acc.into_iter().enumerate() {
+                    // SAFETY: the room has whole vectors.
+                    unsafe { acc.store(sums.add((first + l) * C + v * lanes)) };
+                }
             }
         }
     }
 
     /// The matrix is close along `k`, or nowhere: all lanes of some columns at once.
     #[inline(always)]
-    unsafe fn columns<S: Simd, const C: usize>(&self, simd: S, first: usize, n: usize, sums: *mut T) {
+    unsafe fn columns<S: Simd, const C: usize>(&self, simd: S, first: usize, n: usize, sums: *mut Sum<E>) {
         const GROUP: usize = 16;
-        let step = k_lanes::<T>();
-        let mut room = MaybeUninit::<[[T; 16]; GROUP]>::uninit();
-        let flat = room.as_mut_ptr().cast::<T>();
+        let step = k_lanes::<Sum<E>>();
+        let mut room = MaybeUninit::<[[Sum<E>; 16]; GROUP]>::uninit();
+        let flat = room.as_mut_ptr().cast::<Sum<E>>();
         for j in (0..n).step_by(GROUP) {
             let count = GROUP.min(n - j);
             let mut done = 0;
@@ -304,21 +328,21 @@ impl<T: GemmElem> Stretch<'_, T> {
 
     /// All lanes of `G` columns from `j` on, a line of `to` each.
     #[inline(always)]
-    unsafe fn column_lanes<S: Simd, const G: usize>(&self, simd: S, j: usize, to: *mut T) -> usize {
-        let (p, lanes, step) = (self.p, T::Vec::<S>::LANES, k_lanes::<T>());
+    unsafe fn column_lanes<S: Simd, const G: usize>(&self, simd: S, j: usize, to: *mut Sum<E>) -> usize {
+        let (p, lanes, step) = (self.p, Vector::<E, S>::LANES, k_lanes::<Sum<E>>());
         let vectors = step / lanes;
         let close = p.a_cs == 1 && p.b_rs == 1;
         let whole = if close { p.k / step * step } else { 0 };
-        let mut acc = [[T::Vec::<S>::zero(simd); G]; MAX_VECTORS];
+        let mut acc = [[Vector::<E, S>::zero(simd); G]; MAX_VECTORS];
         // SAFETY: inside the matrix; `to` has a line for each column.
         unsafe {
             let a = p.a.get();
-            let columns: [*const T; G] = std::array::from_fn(|g| p.b.get().offset((j + g) as isize * p.b_cs));
+            let columns: [*const E; G] = std::array::from_fn(|g| p.b.get().offset((j + g) as isize * p.b_cs));
             for k in (0..whole).step_by(step) {
                 for (v, acc) in acc.iter_mut().enumerate().take(vectors) {
-                    let x = T::Vec::<S>::load(simd, a.add(k + v * lanes));
+                    let x = E::load(simd, a.add(k + v * lanes));
                     for (acc, column) in acc.iter_mut().zip(columns) {
-                        *acc = x.mul_add(T::Vec::<S>::load(simd, column.add(k + v * lanes)), *acc);
+                        *acc = x.mul_add(E::load(simd, column.add(k + v * lanes)), *acc);
                     }
                 }
             }
@@ -326,10 +350,10 @@ impl<T: GemmElem> Stretch<'_, T> {
                 for (v, acc) in acc.iter_mut().enumerate().take(vectors) {
                     let n = lanes.min(p.k.saturating_sub(k + v * lanes));
                     let at = (k + v * lanes) as isize;
-                    let x = first_of::<T::Vec<S>>(simd, a.wrapping_offset(at * p.a_cs), p.a_cs, n);
+                    let x = first_of::<S, E>(simd, a.wrapping_offset(at * p.a_cs), p.a_cs, n);
                     for (acc, column) in acc.iter_mut().zip(columns) {
                         let b = column.wrapping_offset(at * p.b_rs);
-                        *acc = x.mul_add(first_of::<T::Vec<S>>(simd, b, p.b_rs, n), *acc);
+                        *acc = x.mul_add(first_of::<S, E>(simd, b, p.b_rs, n), *acc);
                     }
                 }
             }
@@ -345,16 +369,16 @@ impl<T: GemmElem> Stretch<'_, T> {
 
 /// `n` elements, `stride` apart; the other lanes are zero.
 #[inline(always)]
-unsafe fn first_of<V: FloatVec>(simd: V::Token, ptr: *const V::Elem, stride: isize, n: usize) -> V {
+unsafe fn first_of<S: Simd, E: GemmElem>(simd: S, ptr: *const E, stride: isize, n: usize) -> Vector<E, S> {
     // SAFETY: promised by the caller.
     unsafe {
         if stride == 1 {
-            return V::load_first(simd, ptr, n);
+            return E::load_first(simd, ptr, n);
         }
-        let mut buffer = [V::Elem::default(); simd::MAX_LANES];
+        let mut buffer = [Sum::<E>::default(); simd::MAX_LANES];
         for (i, lane) in buffer.iter_mut().enumerate().take(n) {
-            *lane = *ptr.offset(i as isize * stride);
+            *lane = (*ptr.offset(i as isize * stride)).widen();
         }
-        V::load(simd, buffer.as_ptr())
+        Vector::<E, S>::load(simd, buffer.as_ptr())
     }
 }

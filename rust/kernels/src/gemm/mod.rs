@@ -11,38 +11,71 @@
 //!   `c = fma(alpha, block, c)` at later ones;
 //! - then the bias is added and the activation applied.
 //!
+//! The products and sums of bfloat16 are `f32`, and stay so from block to block: the result is rounded once, to the nearest,
+//! ties to even. In each pair of neighbours along `k` the second product is added before the first. (Only subnormal numbers
+//! are not the same everywhere: where the machine multiplies pairs, it may take them for zero.)
+//!
 //! Products of one row or one column have a sum of their own, see `gemv.rs`.
 //!
 //! # The paths
 //!
 //! One loop nest serves all shapes. Columns of `c` lie across vector lanes, rows are broadcast. `b` is packed into panels
 //! where its columns are not neighbours or where enough rows use it again; a few rows of `a` at a time are packed where
-//! enough columns do. What is not packed is read in place, so a small product costs nothing but itself.
+//! enough columns do. What is not packed is read in place, so a small product costs nothing but itself. Threads share out
+//! tiles; where a result has few but `k` is long, blocks of `k`, see `split.rs`.
 mod blocking;
 mod driver;
 mod epilogue;
 mod gemv;
 mod pack;
+mod pairs;
+mod product;
+mod split;
 mod tile;
 
 use crate::MAX_RANK;
 use crate::nest::Nest;
 use crate::pool;
-use crate::simd::{self, Float};
-use driver::Product;
+use crate::simd::{self, Float, FloatElem};
+use half::bf16;
+use product::Product;
+use tile::Multiply;
 
 /// A dtype that matrices may have.
-pub trait GemmElem: Float {
+pub trait GemmElem: FloatElem {
     /// The longest run of products added up before the sum goes to `c`.
     const K_BLOCK: usize;
+    /// How the machine may multiply it best.
+    type Multiply: Multiply;
+    /// Room for a packed panel of a block.
+    type Panel: Copy;
+    /// Room for the rows of a block that are packed together.
+    type Rows: Copy;
 }
 
-impl GemmElem for f32 {
-    const K_BLOCK: usize = 512;
+/// What products of a dtype are added up in.
+type Sum<E> = <E as FloatElem>::Compute;
+type Vector<E, S> = <Sum<E> as Float>::Vec<S>;
+
+/// A dtype whose products are added up in itself.
+trait Single: Float + FloatElem<Compute = Self> {}
+impl<T: Float + FloatElem<Compute = Self>> Single for T {}
+
+macro_rules! elements {
+    ($($elem:ty, $block:literal, $multiply:ty;)+) => { $(
+        impl GemmElem for $elem {
+            const K_BLOCK: usize = $block;
+            type Multiply = $multiply;
+            type Panel = [[Sum<$elem>; blocking::MAX_BYTES / size_of::<Sum<$elem>>()]; $block];
+            type Rows = [[Sum<$elem>; $block]; blocking::ROW_TILES * blocking::MAX_ROWS];
+        }
+    )+ };
 }
 
-impl GemmElem for f64 {
-    const K_BLOCK: usize = 256;
+elements! {
+    f32, 512, tile::Ones;
+    f64, 256, tile::Ones;
+    bf16, 1024, tile::Pairs;
 }
 
 /// What is done to each element last.
@@ -58,7 +91,7 @@ pub enum Activation {
 /// A product of an `m` by `k` and a `k` by `n` matrix. Strides are from row to row (`rs`) and from column to column
 /// (`cs`), in elements; those of `a` and `b` may be zero or negative, `c`'s elements lie apart.
 #[derive(Clone, Copy, Debug)]
-pub struct Gemm<T> {
+pub struct Gemm<T: GemmElem> {
     /// Rows of `a` and `c`.
     pub m: usize,
     /// Columns of `b` and `c`.
@@ -84,9 +117,9 @@ pub struct Gemm<T> {
     /// From column to column of `c`.
     pub c_cs: isize,
     /// The factor of the product.
-    pub alpha: T,
+    pub alpha: T::Compute,
     /// The factor of what `c` held; 0 does not read it, so that it may be anything.
-    pub beta: T,
+    pub beta: T::Compute,
     /// Added to each row: one value a column, and their stride.
     pub bias: Option<(*const T, isize)>,
     /// Applied last.
@@ -109,7 +142,10 @@ pub struct Batch<'a> {
 /// The bytes of scratch [`gemm`] needs for an `m` by `k` times `k` by `n` product, whatever the strides and the batch.
 pub fn workspace<T: GemmElem>(m: usize, n: usize, k: usize) -> usize {
     // A result whose columns are its close dimension is computed transposed.
-    blocking::packed_bytes::<T>(n, k).max(blocking::packed_bytes::<T>(m, k))
+    [(m, n), (n, m)]
+        .map(|(m, n)| driver::scratch_bytes::<T>(m, n, k).max(split::bytes::<T>(m, n, k)))
+        .into_iter()
+        .fold(0, usize::max)
 }
 
 /// Computes the product for each element of the batch.
@@ -157,7 +193,12 @@ fn fold<T: GemmElem>(nest: &mut Nest<3>, product: &mut Product<T>, problem: &Gem
     }
     let inner = nest.rank() - 1;
     let m = product.m as isize;
-    if nest.strides(inner) == [m * problem.a_rs, 0, m * problem.c_rs] {
+    // More rows must not ask for more scratch than was asked for.
+    let fits = |extent| {
+        split::bytes::<T>(product.m * extent, product.n, product.k)
+            <= workspace::<T>(problem.m, problem.n, problem.k)
+    };
+    if nest.strides(inner) == [m * problem.a_rs, 0, m * problem.c_rs] && fits(nest.extent(inner)) {
         let (extent, _) = nest.take(inner);
         product.m *= extent;
     }

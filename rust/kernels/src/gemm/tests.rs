@@ -1,6 +1,14 @@
 use super::*;
 use crate::simd::{Level, available, with_level};
 
+fn narrow<T: GemmElem>(x: f64) -> T {
+    T::narrow(T::Compute::from_f64(x))
+}
+
+fn widen<T: GemmElem>(x: T) -> f64 {
+    x.widen().to_f64()
+}
+
 /// A matrix somewhere in a buffer of its own.
 #[derive(Clone)]
 struct Matrix<T> {
@@ -46,12 +54,12 @@ impl<T: GemmElem> Matrix<T> {
             Layout::Repeated => (0, 0, 1, n),
         };
         // What is between the elements must be neither used nor changed.
-        let mut matrix = Self { data: vec![T::from_f64(f64::NAN); len], first, rs, cs };
+        let mut matrix = Self { data: vec![narrow(f64::NAN); len], first, rs, cs };
         for i in 0..rows {
             for j in 0..columns {
                 let at = matrix.at(i, j);
                 let i = if layout == Layout::Repeated { 0 } else { i };
-                matrix.data[at] = T::from_f64(value(i, j));
+                matrix.data[at] = narrow(value(i, j));
             }
         }
         matrix
@@ -62,7 +70,7 @@ impl<T: GemmElem> Matrix<T> {
     }
 
     fn get(&self, i: usize, j: usize) -> f64 {
-        self.data[self.at(i, j)].to_f64()
+        widen(self.data[self.at(i, j)])
     }
 
     fn values(&self, rows: usize, columns: usize) -> Vec<f64> {
@@ -73,7 +81,7 @@ impl<T: GemmElem> Matrix<T> {
     fn gaps(&self, rows: usize, columns: usize) -> usize {
         let mut is_gap = vec![true; self.data.len()];
         (0..rows * columns).for_each(|at| is_gap[self.at(at / columns, at % columns)] = false);
-        let untouched = |(x, gap): (&T, &bool)| *gap && x.to_f64().is_nan();
+        let untouched = |(x, gap): (&T, &bool)| *gap && widen(*x).is_nan();
         let total = is_gap.iter().filter(|&&gap| gap).count();
         assert_eq!(
             self.data.iter().zip(&is_gap).filter(|&p| untouched(p)).count(),
@@ -142,8 +150,8 @@ impl Case {
             c: &raw mut c.data[c.first],
             c_rs: c.rs,
             c_cs: c.cs,
-            alpha: T::from_f64(self.alpha),
-            beta: T::from_f64(self.beta),
+            alpha: T::Compute::from_f64(self.alpha),
+            beta: T::Compute::from_f64(self.beta),
             bias: self.has_bias.then(|| (&raw const bias.data[bias.first], bias.cs)),
             activation: self.activation,
         };
@@ -170,10 +178,12 @@ impl Case {
 
     fn check<T: GemmElem>(&self) {
         let (got, want) = (self.run::<T>().values(self.m, self.n), self.exact::<T>());
-        let eps = 0.5f64.powi(T::MANTISSA_BITS as i32);
-        let tolerance = eps * (2.0 + self.k as f64) * 2.0;
+        let eps = 0.5f64.powi(T::Compute::MANTISSA_BITS as i32);
+        // Where the result is no sum but a bfloat16, it is rounded once, to 8 bits.
+        let last = if T::IS_COMPUTE { 0.0 } else { 0.5f64.powi(8) };
         for (at, (got, want)) in got.iter().zip(&want).enumerate() {
             let error = (got - want).abs();
+            let tolerance = eps * (2.0 + self.k as f64) * 2.0 + last * want.abs();
             assert!(error <= tolerance, "{self:?} at {:?}: {got} for {want}", (at / self.n, at % self.n));
         }
     }
@@ -200,6 +210,7 @@ const SIZES: &[(usize, usize, usize)] = &[
     (1, 7, 300),
     (1, 1, 33),
     (65, 130, 520),
+    (60, 50, 1030),
 ];
 
 /// Every level, one thread and several, both dtypes.
@@ -227,11 +238,13 @@ fn all_sizes_in_all_layouts() {
                     let case = Case { layouts: [a, b, c], ..Case::plain(m, n, k) };
                     case.check::<f32>();
                     case.check::<f64>();
+                    case.check::<bf16>();
                 }
             }
             for c in LAYOUTS {
                 let layouts = [Layout::Rows, Layout::Rows, c];
                 Case { layouts, beta: 1.0, ..Case::plain(m, n, k) }.check::<f32>();
+                Case { layouts, beta: 1.0, ..Case::plain(m, n, k) }.check::<bf16>();
                 Case { layouts, beta: 0.5, alpha: -2.0, ..Case::plain(m, n, k) }.check::<f64>();
             }
         }
@@ -250,6 +263,7 @@ fn matrices_with_far_lines_are_packed() {
                 let case = Case { layouts: [a, b, Layout::Rows], ..Case::plain(m, n, k) };
                 case.check::<f32>();
                 case.check::<f64>();
+                case.check::<bf16>();
             }
         }
     });
@@ -266,6 +280,7 @@ fn epilogues() {
                         let case = Case { layouts, beta, has_bias: true, activation, ..Case::plain(m, n, k) };
                         case.check::<f32>();
                         Case { alpha: 0.25, ..case }.check::<f32>();
+                        Case { alpha: 0.25, ..case }.check::<bf16>();
                     }
                 }
             }
@@ -334,11 +349,20 @@ fn the_same_bits_everywhere() {
             }
         }
     }
-    let sizes =
-        [(1, 300, 700), (300, 1, 700), (33, 65, 1300), (200, 150, 513), (12, 32, 5000), (260, 513, 129)];
+    let sizes = [
+        (1, 300, 700),
+        (300, 1, 700),
+        (33, 65, 1300),
+        (200, 150, 513),
+        (12, 32, 5000),
+        (260, 513, 129),
+        (64, 48, 4000),
+        (5, 7, 30_000),
+    ];
     for (m, n, k) in sizes {
         check::<f32>(m, n, k);
         check::<f64>(m, n, k);
+        check::<bf16>(m, n, k);
     }
 }
 
@@ -366,12 +390,47 @@ fn bits_follow_the_promise() {
     }
 }
 
+/// The same for bfloat16: the odd `k` before the even, and one rounding at the end.
+#[test]
+fn bits_of_bfloat16_follow_the_promise() {
+    let (m, n, k) = (5, 40, 2101);
+    let case = Case { beta: 0.5, alpha: 3.0, ..Case::plain(m, n, k) };
+    let [a, b, c, _] = case.operands::<bf16>();
+    let block = blocking::k_block::<bf16>(k);
+    assert!(block.is_multiple_of(2) && k.div_ceil(block) == 3);
+    for level in available().filter(|&level| level != Level::Portable) {
+        let got = with_level(level, || case.run::<bf16>());
+        for i in 0..m {
+            for j in 0..n {
+                let mut value = 0.5 * c.data[c.at(i, j)].to_f32();
+                for first in (0..k).step_by(block) {
+                    let last = k.min(first + block);
+                    let order = (first..last).step_by(2).flat_map(|p| [p + 1, p]).filter(|&p| p < last);
+                    let sum = order.fold(0f32, |sum, p| {
+                        a.data[a.at(i, p)].to_f32().mul_add(b.data[b.at(p, j)].to_f32(), sum)
+                    });
+                    value = 3f32.mul_add(sum, value);
+                }
+                let want = bf16::from_f32(value);
+                assert_eq!(got.data[got.at(i, j)].to_bits(), want.to_bits(), "{level} at {i}, {j}");
+            }
+        }
+    }
+}
+
 #[test]
 fn batches() {
     everywhere(|| {
-        for (m, n, k) in
-            [(3, 5, 4), (3, 1, 4), (1, 5, 4), (64, 1, 70), (16, 16, 16), (33, 70, 40), (130, 140, 150)]
-        {
+        for (m, n, k) in [
+            (3, 5, 4),
+            (3, 1, 4),
+            (1, 5, 4),
+            (64, 1, 70),
+            (16, 16, 16),
+            (33, 70, 40),
+            (130, 140, 150),
+            (9, 8, 2100),
+        ] {
             let (x, y) = (3, 4);
             // Strides through a and b: all different; b shared; a shared along one; rows that fold.
             let (ma, mb, mc) = (m * k, k * n, m * n);
@@ -413,7 +472,11 @@ fn batches() {
                     let (a, b) = (&a[i * sa[0] + j * sa[1]..], &b[i * sb[0] + j * sb[1]..]);
                     let want: f64 =
                         (0..k).map(|p| f64::from(a[row * k + p]) * f64::from(b[column * k + p])).sum();
-                    assert!((f64::from(got) - want).abs() < 1e-4, "{m} {n} {k} at {i} {j} {row} {column}");
+                    let error = (f64::from(got) - want).abs();
+                    assert!(
+                        error < 1e-6 * (100 + k) as f64,
+                        "{m} {n} {k} at {i} {j} {row} {column}: {error}"
+                    );
                 }
             }
         }
@@ -422,7 +485,7 @@ fn batches() {
 
 #[test]
 fn an_empty_batch_does_nothing() {
-    let problem = Gemm {
+    let problem = Gemm::<f64> {
         m: 2,
         n: 2,
         k: 2,

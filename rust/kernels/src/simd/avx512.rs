@@ -33,6 +33,12 @@ impl Simd for Avx512 {
         // SAFETY: the token proves support.
         unsafe { kernel.enter(self) }
     }
+
+    #[inline(always)]
+    unsafe fn vectorize_dot<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: the token, and the caller's promise.
+        unsafe { kernel.enter_dot(self) }
+    }
 }
 
 /// The function compiled for the level. As a method of the kernel it is compiled with the kernel's module: one codegen
@@ -41,11 +47,21 @@ trait Enter: Kernel {
     /// # Safety
     /// The machine supports the level.
     unsafe fn enter(self, simd: Avx512) -> Self::Output;
+    /// # Safety
+    /// The machine supports the level and has the dot product of bfloat16.
+    unsafe fn enter_dot(self, simd: Avx512) -> Self::Output;
 }
 
 impl<K: Kernel> Enter for K {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
     unsafe fn enter(self, simd: Avx512) -> K::Output {
+        self.run(simd)
+    }
+
+    #[target_feature(
+        enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,bmi1,bmi2,lzcnt,popcnt"
+    )]
+    unsafe fn enter_dot(self, simd: Avx512) -> K::Output {
         self.run(simd)
     }
 }
@@ -58,7 +74,7 @@ macro_rules! float {
      ops $($op:ident $op_name:ident $op_intrinsic:path),+;
      1 $($one:ident = $one_intrinsic:path),+;
      2 $($two:ident = $two_intrinsic:path),+;
-     3 $($three:ident = $three_intrinsic:path),+) => {
+     3 $($three:ident = $three_intrinsic:path),+ $(; $more:item)?) => {
         #[doc = concat!(stringify!($lanes), " lanes of `", stringify!($elem), "`.")]
         #[derive(Clone, Copy)]
         pub struct $ty($reg);
@@ -199,6 +215,7 @@ macro_rules! float {
             methods!(1: $($one = $one_intrinsic),+);
             methods!(2: $($two = $two_intrinsic),+);
             methods!(3: $($three = $three_intrinsic),+);
+            $($more)?
         }
     };
 }
@@ -210,7 +227,15 @@ float!(F32x16, f32, 16, __m512, u16, U32x16, M16;
     ops Add add _mm512_add_ps, Sub sub _mm512_sub_ps, Mul mul _mm512_mul_ps, Div div _mm512_div_ps;
     1 abs = _mm512_abs_ps, sqrt = _mm512_sqrt_ps;
     2 max = _mm512_max_ps, min = _mm512_min_ps, scale = _mm512_scalef_ps;
-    3 mul_add = _mm512_fmadd_ps, neg_mul_add = _mm512_fnmadd_ps, mul_sub = _mm512_fmsub_ps);
+    3 mul_add = _mm512_fmadd_ps, neg_mul_add = _mm512_fnmadd_ps, mul_sub = _mm512_fmsub_ps;
+#[inline(always)]
+unsafe fn dot_pairs(self, b: Self, c: Self) -> Self {
+    // SAFETY: the caller's promise; both types are 512 bits.
+    Self(unsafe {
+        let pairs = |x: Self| std::mem::transmute::<__m512, __m512bh>(x.0);
+        _mm512_dpbf16_ps(c.0, pairs(self), pairs(b))
+    })
+});
 
 float!(F64x8, f64, 8, __m512d, u8, U64x8, M8;
     set1 _mm512_set1_pd, load _mm512_loadu_pd, load_first _mm512_maskz_loadu_pd, store _mm512_storeu_pd,

@@ -6,7 +6,7 @@ use half::{bf16, f16};
 /// nearest, ties to even, and keeps NaN a NaN. Bits are the same at every level.
 pub trait FloatElem: Copy + Send + Sync + 'static {
     /// What it is computed in.
-    type Compute: Float;
+    type Compute: Float + FloatElem<Compute = Self::Compute>;
     /// Whether memory holds the computing type itself.
     const IS_COMPUTE: bool;
     /// Reads a vector's lanes.

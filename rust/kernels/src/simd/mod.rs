@@ -9,6 +9,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod dot;
 mod element;
 mod level;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -24,6 +25,7 @@ mod vector;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+pub use dot::{dispatch_dot, has_fast_dot};
 pub use element::FloatElem;
 #[cfg(test)]
 pub use level::with_level;
@@ -75,4 +77,16 @@ pub fn stream_fence() {
     unsafe {
         std::arch::x86_64::_mm_sfence()
     }
+}
+
+/// Brings a cache line near; any address will do.
+#[inline(always)]
+pub fn prefetch<T>(ptr: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(ptr.cast())
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = ptr;
 }

@@ -37,6 +37,14 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     unsafe fn new_unchecked() -> Self;
     /// Runs a kernel in a function compiled for the level.
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output;
+    /// The same with the level's instruction for [`FloatVec::dot_pairs`].
+    ///
+    /// # Safety
+    /// The machine [has it](super::has_fast_dot).
+    #[inline(always)]
+    unsafe fn vectorize_dot<K: Kernel>(self, kernel: K) -> K::Output {
+        self.vectorize(kernel)
+    }
 }
 
 /// The arithmetic of scalars.
@@ -199,6 +207,17 @@ pub trait FloatVec:
     #[inline(always)]
     fn mul_sub(self, b: Self, c: Self) -> Self {
         self.mul_add(b, -c)
+    }
+    /// `c` plus a product of pairs: each lane of `f32` holds two bfloat16. The odd (upper) ones are multiplied and added
+    /// first, then the even ones, each with one rounding. A level's instruction may take subnormals for zero.
+    ///
+    /// # Safety
+    /// It runs inside [`Simd::vectorize_dot`].
+    #[inline(always)]
+    unsafe fn dot_pairs(self, b: Self, c: Self) -> Self {
+        let odd = |x: Self| Self::from_bits(x.to_bits() & c.to_bits().lit(0xffff_0000));
+        let even = |x: Self| Self::from_bits(x.to_bits().shl(16));
+        even(self).mul_add(even(b), odd(self).mul_add(odd(b), c))
     }
     /// The sign bit cleared.
     fn abs(self) -> Self;

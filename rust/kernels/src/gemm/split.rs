@@ -1,0 +1,98 @@
+//! Small results of long sums, as weights' gradients are: there are too few tiles to share out, but many blocks of `k`.
+//!
+//! Each block's sums go to a place of their own, whoever computes them; then they are added to `c` block by block, just
+//! as if one thread had gone through them. So this is only another way to share out, and changes no bit.
+use super::blocking::{self, GRAIN, SPLIT_BYTES, SPLIT_ELEMENTS, k_block};
+use super::driver;
+use super::epilogue::FinishTile;
+use super::product::Product;
+use super::{GemmElem, Sum};
+use crate::operand::Shared;
+use crate::pool;
+use crate::simd::{self, Level, MAX_LANES};
+
+/// Elements from row to row of the sums: whole vectors are read and written.
+fn row(n: usize) -> usize {
+    n.next_multiple_of(MAX_LANES)
+}
+
+/// Bytes for the sums of a block, and for what is packed on the way.
+fn block_bytes<E: GemmElem>(m: usize, n: usize, k: usize) -> (usize, usize) {
+    let sums = (m * row(n) * size_of::<Sum<E>>()).next_multiple_of(64);
+    (sums, blocking::packed_bytes::<E>(n, k).next_multiple_of(64))
+}
+
+/// How many blocks of `k` are computed at a time; fewer than two where the product is not to be split.
+fn blocks_at_a_time<E: GemmElem>(m: usize, n: usize, k: usize) -> usize {
+    if k <= E::K_BLOCK || m < 2 || n < 2 || m.saturating_mul(row(n)) > SPLIT_ELEMENTS {
+        return 0;
+    }
+    let (sums, packed) = block_bytes::<E>(m, n, k);
+    k.div_ceil(k_block::<E>(k)).min(SPLIT_BYTES / (sums + packed))
+}
+
+/// The scratch that a split takes.
+pub(super) fn bytes<E: GemmElem>(m: usize, n: usize, k: usize) -> usize {
+    let count = blocks_at_a_time::<E>(m, n, k);
+    if count < 2 {
+        return 0;
+    }
+    let (sums, packed) = block_bytes::<E>(m, n, k);
+    // Sums are added up in a place of their own, where `c` is none. Room to align it to a cache line.
+    count * (sums + packed) + sums + 64
+}
+
+/// Whether sharing out blocks of `k` beats sharing out each block.
+pub(super) fn pays<E: GemmElem>(p: &Product<E>) -> bool {
+    pool::num_threads() > 1 && p.work() >= 2 * GRAIN && blocks_at_a_time::<E>(p.m, p.n, p.k) > 1
+}
+
+/// Computes a product for which this [pays].
+///
+/// # Safety
+/// As for `driver::run`; `scratch` holds [`bytes`].
+pub(super) unsafe fn run<E: GemmElem>(level: Level, p: &Product<E>, scratch: *mut u8) {
+    let (length, count) = (k_block::<E>(p.k), blocks_at_a_time::<E>(p.m, p.n, p.k));
+    let (sums_bytes, packed_bytes) = block_bytes::<E>(p.m, p.n, p.k);
+    let all_sums = Shared(scratch.wrapping_add(scratch.align_offset(64)));
+    let acc = Shared(all_sums.get().wrapping_add(count * sums_bytes).cast::<Sum<E>>());
+    let all_packed = Shared(all_sums.get().wrapping_add((count + 1) * sums_bytes));
+    let sums = |block: usize| all_sums.get().wrapping_add(block * sums_bytes).cast::<Sum<E>>();
+    let grain = GRAIN.div_ceil(p.m * p.n * length);
+    for first in (0..p.k).step_by(count * length) {
+        let k_here = (count * length).min(p.k - first);
+        let blocks = k_here.div_ceil(length);
+        pool::chunks(blocks, grain, |range| {
+            // Blocks of one task follow each other in the same room.
+            let packed = all_packed.get().wrapping_add(range.start * packed_bytes);
+            for block in range {
+                let done = block * length;
+                let part = p.part(first + done, length.min(k_here - done), sums(block), row(p.n));
+                // SAFETY: promised by the caller; each block has its own sums, each task its own room.
+                unsafe { driver::run(level, &part, packed, false) };
+            }
+        });
+        let grain = SPLIT_ELEMENTS.div_ceil(row(p.n) * blocks);
+        pool::chunks(p.m, grain, |rows| {
+            for block in 0..blocks {
+                let done = first + block * length;
+                let tile = FinishTile::<E> {
+                    finish: &p.finish(done == 0, done + length >= p.k),
+                    sums: sums(block).wrapping_add(rows.start * row(p.n)).cast_const(),
+                    stride: row(p.n),
+                    rows: rows.len(),
+                    columns: p.n,
+                    row: rows.start,
+                    column: 0,
+                    c: p.c.get().wrapping_offset(rows.start as isize * p.c_rs),
+                    c_rs: p.c_rs,
+                    c_cs: p.c_cs,
+                    acc: acc.get().wrapping_add(rows.start * row(p.n)),
+                    acc_rs: row(p.n) as isize,
+                };
+                // SAFETY: promised by the caller; the tasks write different rows, and sums are whole vectors.
+                unsafe { simd::dispatch_unchecked(level, tile) };
+            }
+        });
+    }
+}
