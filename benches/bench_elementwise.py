@@ -9,7 +9,7 @@ import numpy as np
 from benches import peers
 from benches.case import Case
 
-__all__ = ["PEERS", "SIZES", "cases", "traffic"]
+__all__ = ["PEERS", "SIZES", "cases", "operations", "traffic"]
 
 PEERS = ["retrograd", "numpy", "torch"]
 
@@ -25,6 +25,11 @@ def traffic(name: str) -> tuple[str, float]:
     operation, size = name.split()
     arrays = ARRAYS[operation]
     return ("read" if arrays == 1 else "triad"), 4.0 * arrays * SIZES[size]
+
+
+def operations(name: str) -> float:
+    """Floating-point operations of a case, one an element: what a formula takes inside is its own affair."""
+    return float(SIZES[name.split()[1]])
 
 
 def cases(peer: str) -> list[Case]:

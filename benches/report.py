@@ -7,11 +7,14 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
+from pathlib import Path
 
 from benches import bench_elementwise, bench_gemm, bench_overheads, bench_workloads, footprint, peers
 from benches.interleave import Comparison, Plan, compare
 from benches.machine import Machine
 from benches.models import MODELS
+from benches.roofline import Point, draw, gemm_point
 from benches.table import Table, geometric_mean, number, time
 
 __all__ = ["SECTIONS", "Settings"]
@@ -145,10 +148,37 @@ def workloads(settings: Settings) -> None:
         print()
 
 
+def roofline(settings: Settings) -> None:
+    """Draws what our kernels and steps reach under the machine's limits, on each number of threads."""
+    if settings.machine is None:
+        return
+    for threads in settings.threads:
+        points = []
+        ours, plan = [peers.OURS], settings.plan
+        for result in compare(bench_gemm.__name__, ours, threads, plan, only=settings.only):
+            shape = bench_gemm.shape_of(result.name)
+            points.append(gemm_point(result.name, shape, result.seconds(peers.OURS)))
+        for result in compare(bench_elementwise.__name__, ours, threads, plan, only=settings.only):
+            flop, moved = bench_elementwise.operations(result.name), bench_elementwise.traffic(result.name)[1]
+            points.append(Point(result.name, "elementwise", flop, moved, result.seconds(peers.OURS)))
+        for result in compare(bench_workloads.__name__, ours, threads, plan, only=settings.only):
+            model = MODELS[result.name]
+            # Each parameter, its gradient and the optimizer's state are read and written once, and the batch is read.
+            parameters = sum((n + 1) * m for n, m in pairwise(model.sizes))
+            moved = 4.0 * (8 * parameters + model.batch * model.sizes[0])
+            points.append(Point(result.name, "training steps", model.gflop * 1e9, moved, result.seconds(peers.OURS)))
+        path = Path("roofline.svg" if threads == 1 else f"roofline-{threads}.svg")
+        title = f"float32 on {threads} thread{'s'[: threads > 1]}"
+        peak, bandwidth = (settings.machine.limit(what, threads) * 1e9 for what in ("f32", "triad"))
+        draw(path, title, peak, bandwidth, points)
+        print(f"{path}: {len(points)} kernels and steps under the roofline\n")
+
+
 SECTIONS: dict[str, Callable[[Settings], None]] = {
     "machine": machine,
     "gemm": gemm,
     "elementwise": elementwise,
     "overheads": overheads,
     "workloads": workloads,
+    "roofline": roofline,
 }
