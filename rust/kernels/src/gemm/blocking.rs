@@ -42,6 +42,9 @@ pub(super) const UNPACKED_B_BYTES: usize = 512 << 10;
 /// Bytes up to which `a` is read in place where a dimension is close.
 pub(super) const UNPACKED_A_BYTES: usize = 1 << 20;
 
+/// Lines a multiple of so many bytes apart share one set of the first cache, which holds fewer of them than a tile has rows.
+pub(super) const COLLISION_BYTES: usize = 4096;
+
 /// Tasks a thread: enough that one who comes late finds less to do.
 pub(super) const TASKS_A_THREAD: usize = 4;
 

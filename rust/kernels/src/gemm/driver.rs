@@ -1,7 +1,7 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
 use super::blocking::{
-    self, ASIDE_COLUMNS, B_COLUMNS, FAR, FEW_TILES, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES, TASKS_A_THREAD,
-    Tile, UNPACKED_A_BYTES, UNPACKED_B_BYTES, block_columns, even_rows, items, k_block,
+    self, ASIDE_COLUMNS, B_COLUMNS, COLLISION_BYTES, FAR, FEW_TILES, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES,
+    TASKS_A_THREAD, Tile, UNPACKED_A_BYTES, UNPACKED_B_BYTES, block_columns, even_rows, items, k_block,
 };
 use super::epilogue::{Finish, FinishTile};
 use super::pack::{PackPanel, PackRows, row_step};
@@ -125,9 +125,11 @@ impl Packing {
         };
         let a_reach = if p.a_cs == 1 { reach(p.m, k, p.a_rs) } else { reach(k, p.m, p.a_cs) };
         let a_is_strided = p.a_rs != 1 && p.a_cs != 1;
+        let row_bytes = p.a_rs.unsigned_abs().saturating_mul(size_of::<E>());
+        let a_collides = p.a_cs == 1 && p.m > 4 && row_bytes.is_multiple_of(COLLISION_BYTES);
         let b_is_wide = reach(k, p.n, p.b_rs) > UNPACKED_B_BYTES;
         Self {
-            a: a_is_strided || (a_reach > UNPACKED_A_BYTES && p.n > 3 * columns),
+            a: a_is_strided || ((a_reach > UNPACKED_A_BYTES || a_collides) && p.n > 3 * columns),
             b: p.b_cs != 1 || (b_is_wide && p.m > 2 * rows),
         }
     }
