@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
-from benches import bench_elementwise, bench_gemm, bench_overheads, bench_workloads, footprint, peers
+from benches import bench_elementwise, bench_gemm, bench_gemm_bf16, bench_overheads, bench_workloads, footprint, peers
 from benches.interleave import Comparison, Plan, compare
 from benches.machine import Machine
 from benches.models import MODELS
@@ -58,24 +59,21 @@ def machine(settings: Settings) -> None:
         print("limits are not known: build rust/kernels/examples/peak.rs")
         return
     table = Table("limit", *(f"{n} thread{'s'[: n > 1]}" for n in settings.threads))
-    units = {"f32": "GFLOP/s", "f64": "GFLOP/s", "triad": "GB/s", "read": "GB/s"}
+    units = {"f32": "GFLOP/s", "f64": "GFLOP/s", "bf16": "GFLOP/s", "triad": "GB/s", "read": "GB/s"}
     for what, unit in units.items():
         table.row(f"{what} {unit}", *(number(settings.limit(what, n)) for n in settings.threads))
 
 
-def gemm(settings: Settings) -> None:
-    """Products as fractions of the peak beside them, and peers' times over ours."""
-    others = _here(bench_gemm.PEERS[1:])
+def _products(settings: Settings, module: ModuleType, dtype: str) -> None:
+    others = _here(module.PEERS[1:])
     for threads in settings.threads:
-        print(f"Matrix products of float32 on {threads} thread(s): fractions of the peak, peers' time / ours")
-        table = Table("m x k x n", *(_here(bench_gemm.PEERS)), *(f"{p}/ours" for p in others), "best/ours")
+        print(f"Matrix products of {dtype} on {threads} thread(s): fractions of the peak, peers' time / ours")
+        table = Table("m x k x n", *(_here(module.PEERS)), *(f"{p}/ours" for p in others), "best/ours")
         large: list[float] = []
         small: list[float] = []
         worst = (float("inf"), "")
-        beside = settings.beside("f32", threads)
-        results = compare(
-            bench_gemm.__name__, bench_gemm.PEERS, threads, settings.plan, only=settings.only, beside=beside
-        )
+        beside = settings.beside(dtype, threads)
+        results = compare(module.__name__, module.PEERS, threads, settings.plan, only=settings.only, beside=beside)
         for result in results:
             work = bench_gemm.flops(result.name)
             best = min((result.ratio(peer) for peer in others), default=float("nan"))
@@ -83,13 +81,23 @@ def gemm(settings: Settings) -> None:
             worst = min(worst, (best, result.name))
             fractions = [
                 number(result.against_beside(peer, work * 1e-9)) if result.beside else time(result.seconds(peer))
-                for peer in _here(bench_gemm.PEERS)
+                for peer in _here(module.PEERS)
             ]
             table.row(result.name, *fractions, *_ratios(result, others), number(best))
         for what, ratios in (("above 1e7 FLOP", large), ("below", small)):
             if ratios:
                 print(f"geometric mean of best/ours {what}: {number(geometric_mean(ratios))} over {len(ratios)} shapes")
         print(f"worst: {number(worst[0])} at {worst[1]}\n")
+
+
+def gemm(settings: Settings) -> None:
+    """Products of float32 as fractions of the peak beside them, and peers' times over ours."""
+    _products(settings, bench_gemm, "f32")
+
+
+def gemm_bf16(settings: Settings) -> None:
+    """Products of bfloat16 likewise."""
+    _products(settings, bench_gemm_bf16, "bf16")
 
 
 def elementwise(settings: Settings) -> None:
@@ -177,6 +185,7 @@ def roofline(settings: Settings) -> None:
 SECTIONS: dict[str, Callable[[Settings], None]] = {
     "machine": machine,
     "gemm": gemm,
+    "gemm-bf16": gemm_bf16,
     "elementwise": elementwise,
     "overheads": overheads,
     "workloads": workloads,
