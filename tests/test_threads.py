@@ -223,7 +223,10 @@ INTERRUPT = {
 def test_control_c(kind: str) -> None:
     lines = [line[8:] for line in INTERRUPT[kind].splitlines()]
     body = "\n".join("    " + line for line in lines)
-    code = f"""import retrograd as rg
+    # A program started in the background may have inherited that SIGINT is ignored.
+    code = f"""import signal
+import retrograd as rg
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
 {body}
 except KeyboardInterrupt:
