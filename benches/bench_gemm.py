@@ -10,7 +10,7 @@ import numpy as np
 from benches import peers
 from benches.case import Case
 
-__all__ = ["PEERS", "SHAPES", "cases", "flops", "shape_of"]
+__all__ = ["PEERS", "SHAPES", "cases", "flops", "shape_of", "traffic"]
 
 PEERS = ["retrograd", "numpy", "torch"]
 
@@ -87,6 +87,12 @@ def flops(name: str) -> float:
     """Floating-point operations of a case."""
     m, k, n = shape_of(name)
     return 2.0 * m * k * n
+
+
+def traffic(name: str) -> float:
+    """The bytes a case moves at least: each matrix once."""
+    m, k, n = shape_of(name)
+    return 4.0 * (m * k + k * n + m * n)
 
 
 def cases(peer: str) -> list[Case]:

@@ -15,7 +15,7 @@ from benches import bench_elementwise, bench_gemm, bench_gemm_bf16, bench_overhe
 from benches.interleave import Comparison, Plan, compare
 from benches.machine import Machine
 from benches.models import MODELS
-from benches.roofline import Point, draw, gemm_point
+from benches.roofline import Point, draw
 from benches.table import Table, geometric_mean, number, time
 
 __all__ = ["SECTIONS", "Settings"]
@@ -164,8 +164,8 @@ def roofline(settings: Settings) -> None:
         points = []
         ours, plan = [peers.OURS], settings.plan
         for result in compare(bench_gemm.__name__, ours, threads, plan, only=settings.only):
-            shape = bench_gemm.shape_of(result.name)
-            points.append(gemm_point(result.name, shape, result.seconds(peers.OURS)))
+            flop, moved = bench_gemm.flops(result.name), bench_gemm.traffic(result.name)
+            points.append(Point(result.name, "matrix products", flop, moved, result.seconds(peers.OURS)))
         for result in compare(bench_elementwise.__name__, ours, threads, plan, only=settings.only):
             flop, moved = bench_elementwise.operations(result.name), bench_elementwise.traffic(result.name)[1]
             points.append(Point(result.name, "elementwise", flop, moved, result.seconds(peers.OURS)))

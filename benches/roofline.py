@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import log10
 from pathlib import Path
 
-__all__ = ["Point", "draw", "gemm_point"]
+__all__ = ["Point", "draw"]
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 860, 520, 70, 30, 20, 60
 _X = (-1.5, 3.0)  # Powers of ten of the arithmetic a byte, from the left edge to the right,
@@ -28,12 +28,6 @@ class Point:
     flop: float
     bytes: float
     seconds: float
-
-
-def gemm_point(name: str, shape: tuple[int, int, int], seconds: float) -> Point:
-    """A matrix product of float32, each matrix moved once."""
-    m, k, n = shape
-    return Point(name, "matrix products", 2.0 * m * k * n, 4.0 * (m * k + k * n + m * n), seconds)
 
 
 def _x(intensity: float) -> float:

@@ -155,14 +155,20 @@ fn into(op: Op, inputs: &[&Tensor], out: &Tensor) -> Result<()> {
         bail!(Graph, "'out' is an expanded tensor, whose elements share memory; pass a .clone()");
     }
     let is_apart = inputs.iter().all(|x| x.storage().id() != out.storage().id());
-    if is_apart && out.is_contiguous() {
-        execute(&op, inputs, std::slice::from_ref(out))?;
+    execute_over(&op, inputs, out, is_apart && out.is_contiguous())
+}
+
+/// Runs an op and writes its result over `target`, of the result's shape and dtype: straight away where the kernel may
+/// write there, else by way of fresh memory.
+fn execute_over(op: &Op, inputs: &[&Tensor], target: &Tensor, direct: bool) -> Result<()> {
+    if direct {
+        execute(op, inputs, std::slice::from_ref(target))?;
     } else {
-        let fresh = Tensor::empty(result.shape, result.dtype)?;
-        execute(&op, inputs, std::slice::from_ref(&fresh))?;
-        execute(&CopyInto {}.into(), &[out, &fresh], std::slice::from_ref(out))?;
+        let fresh = Tensor::empty(*target.shape(), target.dtype())?;
+        execute(op, inputs, std::slice::from_ref(&fresh))?;
+        execute(&CopyInto {}.into(), &[target, &fresh], std::slice::from_ref(target))?;
     }
-    out.storage().bump();
+    target.storage().bump();
     Ok(())
 }
 
@@ -234,14 +240,7 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
     };
 
     let direct = op.info().elementwise && !inputs[1..].iter().any(|x| overlaps_partly(x, target));
-    if direct {
-        execute(&op, inputs, std::slice::from_ref(target))?;
-    } else {
-        let fresh = Tensor::empty(result.shape, result.dtype)?;
-        execute(&op, inputs, std::slice::from_ref(&fresh))?;
-        execute(&CopyInto {}.into(), &[target, &fresh], std::slice::from_ref(target))?;
-    }
-    target.storage().bump();
+    execute_over(&op, inputs, target, direct)?;
 
     if track {
         let mut saved_from: SmallVec<[&Tensor; 4]> = SmallVec::from_slice(inputs);

@@ -17,6 +17,11 @@ use crate::errors::engine_for;
 use crate::operand::sizes_of;
 use crate::tensor::{PyTensor, run, wrap};
 
+/// The work of a linear layer, in units of an elementwise operation's.
+pub fn linear_work(input: &Tensor, weight: &Tensor) -> usize {
+    input.numel().saturating_mul(weight.shape().first().copied().unwrap_or(1)) / 16
+}
+
 /// `input @ weight.T + bias`: `input` is (…, in), `weight` (out, in), `bias` (out,).
 #[pyfunction]
 #[pyo3(signature = (input, weight, bias=None))]
@@ -28,7 +33,7 @@ pub fn linear(
 ) -> PyResult<Py<PyTensor>> {
     let (x, w) = (input.get().tensor(), weight.get().tensor());
     let bias = bias.map(|b| b.get().tensor());
-    let work = x.numel().saturating_mul(w.shape().first().copied().unwrap_or(1)) / 16;
+    let work = linear_work(x, w);
     let result = engine_for(py, work, || match bias {
         Some(bias) => apply1(Linear {}, &[x, w, bias]),
         None => {

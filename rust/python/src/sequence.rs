@@ -7,6 +7,7 @@ use retrograd_engine::apply::apply1;
 use retrograd_engine::ops::linear::{Activation, Linear, LinearActivation};
 
 use crate::errors::engine_for;
+use crate::functional::linear_work;
 use crate::module::PyModule;
 use crate::tensor::{PyTensor, wrap};
 
@@ -72,7 +73,7 @@ pub fn call_in_turn<'py>(
                 Err(_) => None,
             };
             let operands = [x.get().tensor(), weight.get().tensor(), bias.get().tensor()];
-            let work = operands[0].numel().saturating_mul(operands[2].numel()) / 16;
+            let work = linear_work(operands[0], operands[1]);
             let result = match activation {
                 Some(Own::Activation(activation)) => {
                     at += 1;
