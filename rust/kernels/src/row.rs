@@ -118,6 +118,27 @@ impl<T: FloatElem> RowIn<T> {
         Some(unsafe { self.fetch(simd, 0, self.n, stage) })
     }
 
+    /// The whole row as [`fetch_short`](RowIn::fetch_short) gave it, or where it gave none, the elements
+    /// `start..start + len`.
+    ///
+    /// # Safety
+    /// As for [`fetch`](RowIn::fetch).
+    #[inline(always)]
+    pub unsafe fn block<S: Simd>(
+        self,
+        simd: S,
+        short: Option<Block<T::Compute>>,
+        start: usize,
+        len: usize,
+        stage: &mut Stage<T>,
+    ) -> Block<T::Compute> {
+        match short {
+            Some(block) => block,
+            // SAFETY: the caller's promise.
+            None => unsafe { self.fetch(simd, start, len, stage) },
+        }
+    }
+
     /// One element.
     ///
     /// # Safety

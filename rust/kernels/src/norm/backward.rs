@@ -119,14 +119,8 @@ impl<T: FloatElem> Kernel for Rows<T> {
                 let mut start = 0;
                 while start < n {
                     let len = BLOCK.min(n - start);
-                    let x = match x_short {
-                        Some(block) => block,
-                        None => x_row.fetch(simd, start, len, &mut x_stage),
-                    };
-                    let g = match g_short {
-                        Some(block) => block,
-                        None => g_row.fetch(simd, start, len, &mut g_stage),
-                    };
+                    let x = x_row.block(simd, x_short, start, len, &mut x_stage);
+                    let g = g_row.block(simd, g_short, start, len, &mut g_stage);
                     let blocks = [x, g];
                     let mut i = 0;
                     while i + WIDTH <= len {
@@ -146,14 +140,8 @@ impl<T: FloatElem> Kernel for Rows<T> {
                 let mut start = 0;
                 while start < n {
                     let len = BLOCK.min(n - start);
-                    let x = match x_short {
-                        Some(block) => block,
-                        None => x_row.fetch(simd, start, len, &mut x_stage),
-                    };
-                    let g = match g_short {
-                        Some(block) => block,
-                        None => g_row.fetch(simd, start, len, &mut g_stage),
-                    };
+                    let x = x_row.block(simd, x_short, start, len, &mut x_stage);
+                    let g = g_row.block(simd, g_short, start, len, &mut g_stage);
                     let blocks = [x, g];
                     let mut i = 0;
                     while i + V::<T, S>::LANES <= len {

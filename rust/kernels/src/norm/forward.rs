@@ -73,10 +73,7 @@ impl<T: FloatElem> Kernel for Forward<T> {
                 let mut start = 0;
                 while start < n {
                     let len = BLOCK.min(n - start);
-                    let block = match short {
-                        Some(block) => block,
-                        None => row.fetch(simd, start, len, &mut stage),
-                    };
+                    let block = row.block(simd, short, start, len, &mut stage);
                     let mut i = 0;
                     while i + V::<T, S>::LANES <= len {
                         write::<S, T, true>(simd, block, i, mean, rstd, affine, target, start + i, n);
@@ -174,10 +171,7 @@ unsafe fn average<S: Simd, T: FloatElem, const SQUARED: bool>(
         let len = BLOCK.min(row.n - start);
         // SAFETY: the caller's promise.
         unsafe {
-            let block = match fetched {
-                Some(block) => block,
-                None => row.fetch(simd, start, len, stage),
-            };
+            let block = row.block(simd, fetched, start, len, stage);
             let mut i = 0;
             while i + WIDTH <= len {
                 take::<S, T, SQUARED, true>(&mut sum, block, i, centre);

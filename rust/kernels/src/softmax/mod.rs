@@ -114,10 +114,7 @@ impl<T: FloatElem, const LOG: bool> Kernel for Normalise<T, LOG> {
                 let mut start = 0;
                 while start < n {
                     let len = BLOCK.min(n - start);
-                    let block = match short {
-                        Some(block) => block,
-                        None => row.fetch(simd, start, len, &mut stage),
-                    };
+                    let block = row.block(simd, short, start, len, &mut stage);
                     let mut i = 0;
                     while i < len {
                         let x = block.load(i, shift) - shift;

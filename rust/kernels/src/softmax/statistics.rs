@@ -23,10 +23,7 @@ pub(super) unsafe fn statistics<S: Simd, T: FloatElem>(
         let mut start = 0;
         while start < row.n {
             let len = BLOCK.min(row.n - start);
-            let block = match fetched {
-                Some(block) => block,
-                None => row.fetch(simd, start, len, stage),
-            };
+            let block = row.block(simd, fetched, start, len, stage);
             let mut i = 0;
             while i < len {
                 for (k, best) in best.iter_mut().enumerate().take(parts::<V<T, S>>()) {
@@ -41,10 +38,7 @@ pub(super) unsafe fn statistics<S: Simd, T: FloatElem>(
         let mut start = 0;
         while start < row.n {
             let len = BLOCK.min(row.n - start);
-            let block = match fetched {
-                Some(block) => block,
-                None => row.fetch(simd, start, len, stage),
-            };
+            let block = row.block(simd, fetched, start, len, stage);
             let mut i = 0;
             while i < len {
                 for (k, sum) in sums.iter_mut().enumerate().take(parts::<V<T, S>>()) {
