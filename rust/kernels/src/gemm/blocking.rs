@@ -45,8 +45,8 @@ pub(super) const UNPACKED_A_BYTES: usize = 1 << 20;
 /// Lines a multiple of so many bytes apart share one set of the first cache, which holds fewer of them than a tile has rows.
 pub(super) const COLLISION_BYTES: usize = 4096;
 
-/// Tasks a thread: enough that one who comes late finds less to do.
-pub(super) const TASKS_A_THREAD: usize = 4;
+/// The most tasks a thread: one who comes late finds less to do.
+const TASKS_A_THREAD: usize = 16;
 
 /// Columns of `b` packed at a time, to bound the scratch.
 pub(super) const B_COLUMNS: usize = 4096;
@@ -111,4 +111,28 @@ pub(super) fn block_columns<T>(n: usize, k: usize, panel: usize) -> usize {
     let most = (B_BLOCK_BYTES / size_of::<T>() / k.max(1) / panel).max(1);
     let panels = n.div_ceil(panel);
     panels.div_ceil(panels.div_ceil(most)) * panel
+}
+
+/// How many tiles high and panels wide the parts are that `threads` share out, at most `most` parts: as is soonest done by
+/// threads that take turns.
+pub(super) fn parts(
+    tiles: usize,
+    panels: usize,
+    threads: usize,
+    most: usize,
+    packs_a: bool,
+) -> (usize, usize) {
+    let most = most.min(TASKS_A_THREAD * threads).max(1);
+    let mut best = (usize::MAX, (tiles, panels));
+    for down in 1..=tiles.min(most) {
+        let tiles_down = tiles.div_ceil(down);
+        for across in 1..=panels.min(most / down) {
+            let panels_wide = panels.div_ceil(across);
+            let count = tiles.div_ceil(tiles_down) * panels.div_ceil(panels_wide);
+            // In quarters of a tile's time: a part packs its rows of `a`, and fetches its panels of `b` from afar.
+            let time = 4 * tiles_down * (panels_wide + usize::from(packs_a)) + panels_wide + 1;
+            best = best.min((count.div_ceil(threads) * time, (tiles_down, panels_wide)));
+        }
+    }
+    best.1
 }

@@ -1,7 +1,7 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
 use super::blocking::{
     self, ASIDE_COLUMNS, B_COLUMNS, COLLISION_BYTES, FAR, FEW_TILES, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES,
-    TASKS_A_THREAD, Tile, UNPACKED_A_BYTES, UNPACKED_B_BYTES, block_columns, even_rows, items, k_block,
+    Tile, UNPACKED_A_BYTES, UNPACKED_B_BYTES, block_columns, even_rows, items, k_block, parts,
 };
 use super::epilogue::{Finish, FinishTile};
 use super::pack::{PackPanel, PackRows, row_step};
@@ -316,15 +316,14 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
         unsafe { self.share(simd, high) }
     }
 
-    /// Shares the block out, by rows as far as they go: then what is packed of `a` is packed once.
+    /// Shares the block out in parts.
     unsafe fn share<S: Simd>(&self, simd: S, high: usize) {
         let panel = Tile::<S, Sum<E>>::COLUMNS;
-        let worth_it = self.p.m.saturating_mul(self.n).saturating_mul(self.k.max(1)) / (GRAIN / 2);
-        let wanted = (TASKS_A_THREAD * pool::num_threads()).min(worth_it).max(1);
-        let tiles = self.p.m.div_ceil(high);
-        let tiles_down = tiles.div_ceil(wanted);
-        let down = tiles.div_ceil(tiles_down);
-        let wide = self.n.div_ceil(wanted.div_ceil(down)).next_multiple_of(panel);
+        let work = self.p.m.saturating_mul(self.n).saturating_mul(self.k.max(1));
+        let most = work / (GRAIN / 2);
+        let (tiles, panels) = (self.p.m.div_ceil(high), self.n.div_ceil(panel));
+        let (tiles_down, panels_wide) = parts(tiles, panels, pool::num_threads(), most, self.pack.a);
+        let (down, wide) = (tiles.div_ceil(tiles_down), panels_wide * panel);
         pool::run(down * self.n.div_ceil(wide), &|i| {
             // Neighbouring tasks use the same columns of `b`.
             let (row, column) = (i % down * tiles_down * high, i / down * wide);

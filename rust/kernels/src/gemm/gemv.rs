@@ -24,6 +24,12 @@ const NARROW: usize = 128;
 /// Columns dealt with at a time in a large matrix that is close along its rows: many, since memory likes long rows.
 const WIDE: usize = 1024;
 
+/// So few columns are no long rows.
+const SHORT: usize = 256;
+
+/// Bytes of a matrix that is large: no near cache holds it.
+const LARGE_BYTES: usize = 1 << 20;
+
 /// Rows of a large matrix read side by side.
 const STREAMS: usize = 4;
 
@@ -75,8 +81,9 @@ impl<E: GemmElem> Kernel for Stretch<'_, E> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let is_large =
-            self.p.b_cs == 1 && self.columns.len() >= WIDE && self.p.k > STREAMS * k_lanes::<Sum<E>>();
+        let p = self.p;
+        let reach = p.b_rs.unsigned_abs().saturating_mul(p.k).saturating_mul(size_of::<E>());
+        let is_large = p.b_cs == 1 && self.columns.len() >= SHORT && reach >= LARGE_BYTES;
         if is_large { simd.vectorize(Large(self)) } else { self.tiles::<S, NARROW>(simd) }
     }
 }
@@ -108,8 +115,10 @@ impl<E: GemmElem> Stretch<'_, E> {
                 // A column alone is close both ways: along `k` it makes whole vectors.
                 if p.b_cs != 1 || (p.n == 1 && p.b_rs == 1) {
                     self.columns::<S, C>(simd, first, n, sums);
-                } else if C == WIDE && n == C {
-                    self.stream(simd, first, sums);
+                } else if C == WIDE {
+                    let whole = n / Vector::<E, S>::LANES * Vector::<E, S>::LANES;
+                    self.stream(simd, first, whole, sums);
+                    self.rows::<S, C>(simd, first + whole, n - whole, sums.add(whole));
                 } else {
                     self.rows::<S, C>(simd, first, n, sums);
                 }
@@ -190,12 +199,14 @@ impl<E: GemmElem> Stretch<'_, E> {
 
     /// A whole tile of a large matrix: a few rows of the same lane side by side, along their whole length.
     #[inline(always)]
-    unsafe fn stream<S: Simd>(&self, simd: S, first: usize, sums: *mut Sum<E>) {
+    unsafe fn stream<S: Simd>(&self, simd: S, first: usize, n: usize, sums: *mut Sum<E>) {
         let (p, lanes, step) = (self.p, Vector::<E, S>::LANES, k_lanes::<Sum<E>>());
         // SAFETY: inside the matrix; the room holds all lanes.
         unsafe {
-            for i in 0..step * WIDE / lanes {
-                Vector::<E, S>::zero(simd).store(sums.add(i * lanes));
+            for l in 0..step {
+                for v in (0..n).step_by(lanes) {
+                    Vector::<E, S>::zero(simd).store(sums.add(l * WIDE + v));
+                }
             }
             for block in (0..p.k).step_by(STREAMS * step) {
                 for l in 0..step.min(p.k - block) {
@@ -205,10 +216,10 @@ impl<E: GemmElem> Stretch<'_, E> {
                     let (a_step, b_step) = (step as isize * p.a_cs, step as isize * p.b_rs);
                     let to = sums.add(l * WIDE);
                     match (p.k - k).div_ceil(step) {
-                        1 => self.side_by_side::<S, 1>(simd, a, a_step, b, b_step, to),
-                        2 => self.side_by_side::<S, 2>(simd, a, a_step, b, b_step, to),
-                        3 => self.side_by_side::<S, 3>(simd, a, a_step, b, b_step, to),
-                        _ => self.side_by_side::<S, STREAMS>(simd, a, a_step, b, b_step, to),
+                        1 => self.side_by_side::<S, 1>(simd, n, a, a_step, b, b_step, to),
+                        2 => self.side_by_side::<S, 2>(simd, n, a, a_step, b, b_step, to),
+                        3 => self.side_by_side::<S, 3>(simd, n, a, a_step, b, b_step, to),
+                        _ => self.side_by_side::<S, STREAMS>(simd, n, a, a_step, b, b_step, to),
                     }
                 }
             }
@@ -220,6 +231,7 @@ impl<E: GemmElem> Stretch<'_, E> {
     unsafe fn side_by_side<S: Simd, const R: usize>(
         &self,
         simd: S,
+        n: usize,
         a: *const E,
         a_step: isize,
         b: *const E,
@@ -232,7 +244,7 @@ impl<E: GemmElem> Stretch<'_, E> {
             for (r, x) in xs.iter_mut().enumerate() {
                 *x = Vector::<E, S>::splat(simd, (*a.offset(r as isize * a_step)).widen());
             }
-            for v in (0..WIDE).step_by(Vector::<E, S>::LANES) {
+            for v in (0..n).step_by(Vector::<E, S>::LANES) {
                 let mut sum = Vector::<E, S>::load(simd, sums.add(v));
                 for (r, x) in xs.into_iter().enumerate() {
                     let b = E::load(simd, b.offset(r as isize * b_step).add(v));
