@@ -4,7 +4,6 @@ use super::epilogue::{Finish, FinishTile};
 use super::{Activation, Single};
 use crate::simd::{self, FloatVec, Kernel, Level, MAX_LANES, Simd};
 use std::marker::PhantomData;
-const PF: isize = 16;
 
 /// How tiles multiply and add: what an item of `a` and one of `b` are.
 pub trait Multiply: Copy + Send + Sync + 'static {
@@ -219,9 +218,6 @@ unsafe fn tile<
     for _ in 0..strip.k {
         // SAFETY: inside the matrices; the pointers may end one step beyond, where they are not read.
         unsafe {
-            for v in 0..V {
-                simd::prefetch(b.wrapping_offset(PF * strip.b_rs).wrapping_add(v * lanes).cast::<u8>());
-            }
             let mut row = [T::Vec::<S>::zero(simd); V];
             for (v, vector) in row.iter_mut().enumerate() {
                 *vector = load::<T::Vec<S>, CUT>(simd, b.add(v * lanes), v == V - 1, last);
