@@ -86,8 +86,8 @@ test-neon: ## the kernels on emulated ARM (needs qemu-user-static and the Rust t
 bench: release peak $(VENV)/.bench ## speed, as ratios measured in one run; BENCH="gemm --quick" for a part
 	$(BIN)/python -m benches $(BENCH)
 
-peak:
-	cargo build --quiet --release -p retrograd-kernels --example peak
+peak: ## the programs that measure the machine's limits and the thread pool, for the benchmarks
+	cargo build --quiet --release -p retrograd-kernels --example peak --example pool
 
 instructions: build ## instruction counts of small operations, compared with benches/instructions.json (needs valgrind)
 	$(BIN)/python -m benches.instructions

@@ -8,10 +8,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Machine"]
+__all__ = ["Machine", "program"]
 
 _ROOT = Path(__file__).parent.parent
-_PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", _ROOT / "target")) / "release" / "examples" / "peak"
+
+
+def program(name: str) -> Path:
+    """Where one of the kernels' examples is.
+
+    Raises:
+        FileNotFoundError: where it was not built; the message says how.
+    """
+    path = Path(os.environ.get("CARGO_TARGET_DIR", _ROOT / "target")) / "release" / "examples" / name
+    if not path.exists():
+        raise FileNotFoundError(f"no {path}: say make peak")
+    return path
 
 
 class Machine:
@@ -22,9 +33,7 @@ class Machine:
     """
 
     def __init__(self) -> None:
-        if not _PROGRAM.exists():
-            raise FileNotFoundError(f"no {_PROGRAM}: cargo build --release -p retrograd-kernels --example peak")
-        self._process = subprocess.Popen([_PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen([program("peak")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def limit(self, what: str, threads: int) -> float:
         """Measures `f32` or `f64` multiply-adds on registers, or memory's `triad` or `read`."""

@@ -11,7 +11,17 @@ from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
-from benches import bench_elementwise, bench_gemm, bench_gemm_bf16, bench_overheads, bench_workloads, footprint, peers
+from benches import (
+    bench_elementwise,
+    bench_gemm,
+    bench_gemm_bf16,
+    bench_overheads,
+    bench_workloads,
+    footprint,
+    memory,
+    peers,
+    regions,
+)
 from benches.interleave import Comparison, Plan, compare
 from benches.machine import Machine
 from benches.models import MODELS
@@ -156,6 +166,39 @@ def workloads(settings: Settings) -> None:
         print()
 
 
+def memory_of_steps(settings: Settings) -> None:
+    """What training steps take of memory, each in a process of its own."""
+    among = _here(["retrograd", "retrograd.compile", "torch"])
+    print("Memory of training steps on one thread: peak over what the import left, minor page faults a step")
+    table = Table("workload", *(f"{peer} {what}" for peer in among for what in ("MB", "faults")))
+    steps = {"tiny": 2000, "mlp": 200, "mlp_wide": 20}
+    for name in filter(settings.only, MODELS):
+        found = [memory.measure(peer, name, steps[name]) for peer in among]
+        cells = [(number(m.peak / 1e6), number(m.faults)) if m is not None else ("", "") for m in found]
+        table.row(name, *(cell for pair in cells for cell in pair))
+    if settings.only(memory.VARIED):
+        count = 200_000 if settings.plan.rounds > 3 else 20_000
+        found = [memory.measure(peers.OURS, memory.VARIED, count)]
+        for m in filter(None, found):
+            print(f"{memory.VARIED}: {number(m.growth / 1e6)} MB of growth over {count} eager steps")
+    print()
+
+
+def thread_pool(settings: Settings) -> None:
+    """What parallel regions cost beyond their work, and what idle workers burn."""
+    among = _here(["retrograd", "torch"])
+    for count in settings.threads:
+        if count < 2:
+            continue
+        print(f"Parallel regions on {count} threads: time beyond the work; processor time in 0.2 s of sleep after one")
+        table = Table("region", "time")
+        for name, seconds in regions.times(count).items():
+            table.row(name, time(seconds))
+        for peer in among:
+            table.row(f"idle, {peer}", time(regions.burnt_while_idle(peer, count)))
+        print()
+
+
 def roofline(settings: Settings) -> None:
     """Draws what our kernels and steps reach under the machine's limits, on each number of threads."""
     if settings.machine is None:
@@ -189,5 +232,7 @@ SECTIONS: dict[str, Callable[[Settings], None]] = {
     "elementwise": elementwise,
     "overheads": overheads,
     "workloads": workloads,
+    "memory": memory_of_steps,
+    "threads": thread_pool,
     "roofline": roofline,
 }

@@ -45,6 +45,11 @@ RULES = [
     ("", "call_in_turn", "layers: tuple,", "layers: tuple[Any, ...],"),
     ("", "memory_stats", "-> dict", "-> dict[str, int2]"),
     ("", "sgd_step|adam_step", ": list,", ": list[Tensor],"),
+    ("", "drop_grads|with_grads", "params: list)", "params: list[Tensor])"),
+    ("", "with_grads", "tuple[list, list]", "tuple[list[Tensor], list[Tensor]]"),
+    ("", "state_lists", "dict, params: list,", "dict[Any, Any], params: list[Tensor],"),
+    ("", "state_lists", "names: tuple", "names: tuple[str, ...]"),
+    ("", "state_lists", "list[list]", "list[list[Tensor]]"),
     ("", "op_list", "-> list", "-> list[dict[str, Any]]"),
 ]
 

@@ -920,6 +920,11 @@ def cross_entropy(input: Tensor, target: Tensor, ignore_index: SupportsIndex = .
     `input` is (N, C), (C,) or (N, C, …); `target` has the same shape without C.
     """
 
+def drop_grads(params: list[Tensor]) -> None:
+    """
+    Drops the tensors' gradients, without looking whether there are any: a recording would have to assume what was seen.
+    """
+
 def dropout(input: Tensor, p: SupportsFloat | SupportsIndex = 0.5, training: bool2 = True) -> Tensor:
     """
     Each element zeroed with probability `p`, the others scaled by `1 / (1 - p)`; in evaluation, `input` itself.
@@ -1164,6 +1169,11 @@ def stack(tensors: Any, dim: SupportsIndex = 0) -> Tensor:
     Tensors of one shape along a new dimension.
     """
 
+def state_lists(state: dict[Any, Any], params: list[Tensor], names: tuple[str, ...]) -> list[list[Tensor]] | None:
+    """
+    For each name a list of what `state` holds under it, one for each parameter; None where something is missing.
+    """
+
 def structure_changed() -> None:
     """
     Notes that something changed that decides which operations a compiled function runs.
@@ -1186,6 +1196,11 @@ def vmap(function: Any, in_dims: Any | None = None, out_dims: Any | None = None)
 def where(condition: Tensor, input: Any, other: Any) -> Tensor:
     """
     `input` where `condition`, else `other`.
+    """
+
+def with_grads(params: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """
+    The tensors that have a gradient, and their gradients.
     """
 
 def zeros(*size: Any, dtype: Any | None = None, device: Any | None = None, requires_grad: bool2 = False) -> Tensor:

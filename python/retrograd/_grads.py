@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from retrograd._core import Tensor
+from retrograd._core import Tensor, drop_grads
 
 __all__ = ["forget"]
 
 
 def forget(params: Iterable[Tensor], set_to_none: bool) -> None:
     """Drops the gradient of every parameter, or fills it with zeros, cut from its history."""
+    if set_to_none:
+        drop_grads(list(params))
+        return
     for param in params:
-        if set_to_none:
-            # Without looking first: a recording would have to assume what was seen.
-            param.grad = None
-            continue
         grad = param.grad
         if grad is not None:
             param.grad = grad.detach().zero_()

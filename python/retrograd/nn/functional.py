@@ -40,11 +40,12 @@ _REDUCTIONS = ("mean", "sum", "none")
 
 def check_reduction(where: str, size_average: bool | None, reduce: bool | None, reduction: str) -> None:
     """Accepts torch's three reductions; refuses its two deprecated arguments."""
+    if size_average is None and reduce is None and reduction in _REDUCTIONS:
+        return
     for name, value in (("size_average", size_average), ("reduce", reduce)):
         if value is not None:
             unsupported(where, name, value, 'write reduction="mean", "sum" or "none"')
-    if reduction not in _REDUCTIONS:
-        raise ValueError(f"{where}: reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
+    raise ValueError(f"{where}: reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:

@@ -74,13 +74,13 @@ class Adam(Optimizer):
 
     def update(self, group: ParamGroup, params: list[Tensor], grads: list[Tensor]) -> None:
         """One step of `params` along `grads`."""
-        states = [self._state_of(p, "exp_avg", "exp_avg_sq") for p in params]
+        steps, means, squares = self._state_of(params, "step", "exp_avg", "exp_avg_sq")
         _core.adam_step(
             params,
             grads,
-            [s["exp_avg"] for s in states],
-            [s["exp_avg_sq"] for s in states],
-            [s["step"] for s in states],
+            means,
+            squares,
+            steps,
             group.hyper,
             decoupled=group["decoupled_weight_decay"],
             maximize=group["maximize"],

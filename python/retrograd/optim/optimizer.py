@@ -102,13 +102,7 @@ class Optimizer:
             with _core.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            params: list[Tensor] = []
-            grads: list[Tensor] = []
-            for p in group["params"]:
-                grad = p.grad
-                if grad is not None:
-                    params.append(p)
-                    grads.append(grad)
+            params, grads = _core.with_grads(group["params"])
             if params:
                 self.update(group, params, grads)
         return loss
@@ -167,15 +161,17 @@ class Optimizer:
             loaded["step"] = _core.ones((), dtype=_core.float32)
         return loaded
 
-    def _state_of(self, param: Tensor, *buffers: str) -> dict[str, Any]:
-        """The state of `param`, with a step count and zeros for the named buffers where they are missing."""
-        state = self.state.get(param)
-        if state is None:
-            state = self.state[param] = {"step": _zeros((), "float32")}
-        for name in buffers:
-            if name not in state:
-                state[name] = _zeros(tuple(param.shape), param.dtype.name)
-        return state
+    def _state_of(self, params: list[Tensor], *names: str) -> list[list[Tensor]]:
+        """For each name a list of what the parameters' state holds under it, at first zeros."""
+        lists = _core.state_lists(self.state, params, names)
+        if lists is not None:
+            return lists
+        for p in params:
+            state = self.state.setdefault(p, {})
+            for name in names:
+                if name not in state:
+                    state[name] = _zeros((), "float32") if name == "step" else _zeros(tuple(p.shape), p.dtype.name)
+        return self._state_of(params, *names)
 
     def __repr__(self) -> str:
         lines = [f"{self._name} ("]

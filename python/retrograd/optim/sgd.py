@@ -65,12 +65,12 @@ class SGD(Optimizer):
     def update(self, group: ParamGroup, params: list[Tensor], grads: list[Tensor]) -> None:
         """One step of `params` along `grads`."""
         names = ("momentum_buffer",) if group["momentum"] != 0 else ()
-        states = [self._state_of(p, *names) for p in params]
+        steps, *buffers = self._state_of(params, "step", *names)
         _core.sgd_step(
             params,
             grads,
-            [s["momentum_buffer"] for s in states] if names else [],
-            [s["step"] for s in states],
+            buffers[0] if buffers else [],
+            steps,
             group.hyper,
             nesterov=group["nesterov"],
             maximize=group["maximize"],

@@ -26,7 +26,8 @@ const CLASSES: usize = 64 * STEPS;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
-static CACHED: AtomicUsize = AtomicUsize::new(0);
+/// What was asked of the system and not given back: what no tensor holds of it is cached.
+static HELD: AtomicUsize = AtomicUsize::new(0);
 static SYSTEM_CALLS: AtomicUsize = AtomicUsize::new(0);
 static SINCE_CHECK: AtomicUsize = AtomicUsize::new(0);
 static SHARED_BOUND: AtomicUsize = AtomicUsize::new(4 << 30);
@@ -48,7 +49,6 @@ impl Cache {
     fn take(&mut self, class: usize) -> Option<NonNull<u8>> {
         let block = self.free[class].pop()?;
         self.bytes -= class_bytes(class);
-        CACHED.fetch_sub(class_bytes(class), Relaxed);
         Some(block)
     }
 
@@ -58,7 +58,6 @@ impl Cache {
         if room {
             self.free[class].push(block);
             self.bytes += bytes;
-            CACHED.fetch_add(bytes, Relaxed);
         }
         room
     }
@@ -109,10 +108,13 @@ fn from_system(bytes: usize) -> Option<NonNull<u8>> {
     SYSTEM_CALLS.fetch_add(1, Relaxed);
     let layout = Layout::from_size_align(bytes, ALIGN).ok()?;
     // SAFETY: the layout's size is a class size, never zero.
-    NonNull::new(unsafe { alloc(layout) })
+    let block = NonNull::new(unsafe { alloc(layout) })?;
+    HELD.fetch_add(bytes, Relaxed);
+    Some(block)
 }
 
 fn to_system(block: NonNull<u8>, bytes: usize) {
+    HELD.fetch_sub(bytes, Relaxed);
     // SAFETY: the block came from `from_system` with the same size and alignment.
     unsafe { dealloc(block.as_ptr(), Layout::from_size_align_unchecked(bytes, ALIGN)) }
 }
@@ -224,10 +226,11 @@ pub struct Stats {
 
 /// What the allocator holds now.
 pub fn stats() -> Stats {
+    let live = LIVE.load(Relaxed);
     Stats {
-        live: LIVE.load(Relaxed),
+        live,
         peak: PEAK.load(Relaxed),
-        cached: CACHED.load(Relaxed),
+        cached: HELD.load(Relaxed).saturating_sub(live),
         system_calls: SYSTEM_CALLS.load(Relaxed),
     }
 }

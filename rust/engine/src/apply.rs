@@ -22,14 +22,68 @@ pub fn apply1(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
 
 /// Applies an op.
 pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
-    let op = op.into();
-    let mode = mode();
+    apply_in(&op.into(), inputs, mode())
+}
+
+fn apply_in(op: &Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
     let outputs = if mode.vmap > 0 && inputs.iter().any(|x| x.batched().is_some()) {
-        vmap::apply_batched(op, inputs)
+        vmap::apply_batched(*op, inputs)
     } else {
         apply_plain(op, inputs, mode)
     };
     outputs.map_err(|e| e.in_op(op.name()))
+}
+
+/// An operand of an op that a vector-Jacobian product applies.
+pub enum Operand<'a> {
+    /// Needed again.
+    Lent(&'a Tensor),
+    /// Not needed again: where nobody else sees its memory, the result may be written there.
+    Given(Tensor),
+}
+
+impl<'a> From<&'a Tensor> for Operand<'a> {
+    fn from(tensor: &'a Tensor) -> Self {
+        Operand::Lent(tensor)
+    }
+}
+
+impl From<Tensor> for Operand<'_> {
+    fn from(tensor: Tensor) -> Self {
+        Operand::Given(tensor)
+    }
+}
+
+impl Operand<'_> {
+    fn tensor(&self) -> &Tensor {
+        match self {
+            Operand::Lent(tensor) => tensor,
+            Operand::Given(tensor) => tensor,
+        }
+    }
+}
+
+/// Applies an op of one output whose result nobody will differentiate; an elementwise one writes it over an operand that
+/// was given, where nobody else sees that one.
+pub(crate) fn apply_reusing<const N: usize>(op: &Op, operands: [Operand; N]) -> Result<Tensor> {
+    let inputs = operands.each_ref().map(Operand::tensor);
+    let mode = mode();
+    // A replay plans its memory itself, and what a recording found there must stay for the next replay.
+    let may_reuse = op.info().elementwise && !mode.grad && !mode.recording && mode.vmap == 0;
+    let spare = |x: &Operand| match x {
+        Operand::Given(x) => x.is_exclusive() && x.is_contiguous(),
+        Operand::Lent(_) => false,
+    };
+    if may_reuse && operands.iter().any(spare) {
+        let result = infer(op, &inputs).map_err(|e| e.in_op(op.name()))?[0];
+        if let Some(at) = operands.iter().position(|x| spare(x) && *x.tensor().meta() == result) {
+            execute_in(op, &inputs, std::slice::from_ref(inputs[at]), mode)
+                .map_err(|e| e.in_op(op.name()))?;
+            return Ok(inputs[at].clone());
+        }
+    }
+    let mut outputs = apply_in(op, &inputs, Mode { views: mode.grad, ..mode })?;
+    Ok(outputs.swap_remove(0))
 }
 
 /// Calls `f` with one value for each of a list: most lists are short, and then nothing is allocated.
@@ -53,19 +107,21 @@ fn infer(op: &Op, inputs: &[&Tensor]) -> Result<Metas> {
     with_each(inputs, first.meta(), |x| x.meta(), |metas| op.infer(metas))
 }
 
-fn apply_plain(op: Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
+fn apply_plain(op: &Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
     let info = op.info();
-    let out_metas = infer(&op, inputs)?;
+    let out_metas = infer(op, inputs)?;
     let track = info.differentiable > 0 && mode.grad && inputs.iter().any(|x| x.requires_grad());
 
     if let [x] = inputs
         && let Some(layout) = op.view(&x.layout())
     {
-        let y = Tensor::from_parts(x.storage().clone(), x.dtype(), layout);
+        let mut y = Tensor::from_parts(x.storage().clone(), x.dtype(), layout);
         if track {
-            y.set_history(Node::of_view(op, x.edge(), *x.meta(), *y.meta()), 0);
+            y.begin_history(Node::of_view(op, x.edge(), x.meta(), y.meta()), 0);
         }
-        y.set_view(ViewOf::new(x, op));
+        if mode.views {
+            y.set_view(ViewOf::new(x, op));
+        }
         return Ok(smallvec::smallvec![y]);
     }
 
@@ -73,7 +129,7 @@ fn apply_plain(op: Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
     for meta in &out_metas {
         outputs.push(Tensor::empty(meta.shape, meta.dtype)?);
     }
-    execute_in(&op, inputs, &outputs, mode)?;
+    execute_in(op, inputs, &outputs, mode)?;
     if !info.mutates.is_empty() {
         let per_list = if info.variadic { inputs.len() / info.operands.len() } else { 1 };
         for list in info.mutates {
@@ -84,8 +140,8 @@ fn apply_plain(op: Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
     }
     if track && outputs.first().is_some_and(|y| y.dtype().is_float()) {
         let node = Node::new(op, inputs, &outputs, |i| differentiable_edge(inputs[i]));
-        for (i, y) in outputs.iter().take(info.differentiable).enumerate() {
-            y.set_history(node.clone(), i as u32);
+        for (i, y) in outputs.iter_mut().take(info.differentiable).enumerate() {
+            y.begin_history(node.clone(), i as u32);
         }
     }
     Ok(outputs)
@@ -247,7 +303,7 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
         if let Some(original) = &original {
             saved_from[0] = original;
         }
-        let node = Node::new(op, &saved_from, std::slice::from_ref(target), |i| edges[i].clone());
+        let node = Node::new(&op, &saved_from, std::slice::from_ref(target), |i| edges[i].clone());
         match view {
             Some(view) => view.rewrite_base(node, target.meta())?,
             None => target.rewrite_history(node, 0),

@@ -131,6 +131,25 @@ pub fn axis(dim: isize, rank: usize) -> Result<usize> {
     Ok(if dim < 0 { dim + extent } else { dim } as usize)
 }
 
+/// Row-major strides of `shape`, and the bytes it takes, checked against what can be addressed.
+#[inline]
+pub fn row_major(shape: &Shape, dtype: DType) -> Result<(Strides, usize)> {
+    let mut strides = Strides::filled(0, shape.len());
+    let (mut step, mut numel, mut overflows) = (1usize, 1usize, false);
+    for i in (0..shape.len()).rev() {
+        strides[i] = step as isize;
+        let (next, over) = step.overflowing_mul(shape[i].max(1));
+        (step, overflows) = (next, overflows | over);
+        numel = numel.wrapping_mul(shape[i]);
+    }
+    if overflows || step > isize::MAX as usize / dtype.size() {
+        // Rare: a true overflow, or one that an extent of zero makes up for.
+        numel = checked_numel(shape, dtype)?;
+        strides = shape.contiguous_strides();
+    }
+    Ok((strides, numel * dtype.size()))
+}
+
 /// The number of elements of `shape`, checked against what can be addressed.
 pub fn checked_numel(shape: &Shape, dtype: DType) -> Result<usize> {
     match shape

@@ -9,11 +9,17 @@ use crate::ops::Op;
 use crate::ops::cast::Cast;
 use crate::ops::cat::Cat;
 use crate::ops::memory::{CopyInto, Fill};
+use crate::replay;
 use crate::tensor::Tensor;
 
 /// A tensor of one value.
 pub fn full(meta: Meta, value: f64) -> Result<Tensor> {
     let tensor = Tensor::empty(meta.shape, meta.dtype)?;
+    if tensor.numel() == 1 && !replay::recording() {
+        // SAFETY: a fresh tensor of one element of that dtype.
+        unsafe { crate::host::write(tensor.ptr(), meta.dtype, value) };
+        return Ok(tensor);
+    }
     execute(&Fill { value }.into(), &[&tensor], std::slice::from_ref(&tensor))?;
     Ok(tensor)
 }

@@ -10,10 +10,12 @@ pub(crate) struct Mode {
     pub(crate) recording: bool,
     /// How many vmaps are nested.
     pub(crate) vmap: u32,
+    /// Views know their base. Those within a backward pass need not: nobody writes into them.
+    pub(crate) views: bool,
 }
 
 thread_local! {
-    static MODE: Cell<Mode> = const { Cell::new(Mode { grad: true, recording: false, vmap: 0 }) };
+    static MODE: Cell<Mode> = const { Cell::new(Mode { grad: true, recording: false, vmap: 0, views: true }) };
 }
 
 /// The state on this thread.

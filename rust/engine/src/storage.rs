@@ -66,9 +66,9 @@ impl Storage {
         })
     }
 
-    /// Whether the bytes are another storage's.
-    pub fn is_alias(&self) -> bool {
-        matches!(self.owner, Owner::Alias(_))
+    /// Whether the bytes are nobody else's: neither another storage's nor, say, a NumPy array's.
+    pub fn is_own(&self) -> bool {
+        matches!(self.owner, Owner::Empty | Owner::Pool)
     }
 
     fn with(ptr: NonNull<u8>, bytes: usize, owner: Owner) -> Arc<Self> {

@@ -7,7 +7,7 @@ use retrograd_kernels::{Shape, Strides};
 use crate::autograd::{Edge, Hook, HookId, Hooks, Node};
 use crate::dtype::{DType, Element};
 use crate::error::{Result, bail};
-use crate::layout::{Layout, Meta, checked_numel, is_contiguous};
+use crate::layout::{Layout, Meta, is_contiguous, row_major};
 use crate::replay;
 use crate::storage::Storage;
 use crate::view::ViewOf;
@@ -26,6 +26,8 @@ pub struct Inner {
     contiguous: bool,
     batched: Option<Box<Batched>>,
     needs_grad: AtomicBool,
+    /// Whether it was computed: of a leaf, nobody need look into the state for its history.
+    has_history: AtomicBool,
     is_view: AtomicBool,
     /// How often the history of this tensor was rewritten through an in-place op.
     rewritten: AtomicU32,
@@ -66,36 +68,51 @@ impl Tensor {
         batched: Option<Box<Batched>>,
     ) -> Self {
         let contiguous = is_contiguous(&layout.shape, &layout.strides);
-        Self::assemble(storage, dtype, layout, contiguous, batched)
+        let meta = Meta::new(layout.shape, dtype);
+        Self::assemble(storage, meta, &layout.strides, layout.offset, contiguous, batched)
     }
 
     #[inline]
     fn assemble(
         storage: Arc<Storage>,
-        dtype: DType,
-        layout: Layout,
+        meta: Meta,
+        strides: &Strides,
+        offset: usize,
         contiguous: bool,
         batched: Option<Box<Batched>>,
     ) -> Self {
-        Self(Arc::new(Inner {
-            storage,
-            meta: Meta::new(layout.shape, dtype),
-            strides: layout.strides,
-            offset: layout.offset,
-            contiguous,
-            needs_grad: AtomicBool::new(batched.as_ref().is_some_and(|b| b.physical.requires_grad())),
-            batched,
-            is_view: AtomicBool::new(false),
-            rewritten: AtomicU32::new(0),
-            state: Mutex::default(),
-            wrapper: AtomicPtr::new(std::ptr::null_mut()),
-        }))
+        // Memory first: so the value is built where it stays.
+        let inner = Arc::<Inner>::new_uninit();
+        let place = Arc::as_ptr(&inner).cast::<Inner>().cast_mut();
+        // SAFETY: the memory is fresh and nobody else has it.
+        unsafe {
+            place.write(Inner {
+                storage,
+                meta,
+                strides: *strides,
+                offset,
+                contiguous,
+                needs_grad: AtomicBool::new(batched.as_ref().is_some_and(|b| b.physical.requires_grad())),
+                has_history: AtomicBool::new(false),
+                batched,
+                is_view: AtomicBool::new(false),
+                rewritten: AtomicU32::new(0),
+                state: Mutex::default(),
+                wrapper: AtomicPtr::new(std::ptr::null_mut()),
+            });
+            Self(inner.assume_init())
+        }
+    }
+
+    /// A contiguous tensor over a part of a storage, without history.
+    pub(crate) fn contiguous_at(storage: Arc<Storage>, meta: Meta, offset: usize) -> Self {
+        Self::assemble(storage, meta, &meta.shape.contiguous_strides(), offset, true, None)
     }
 
     /// A contiguous tensor with arbitrary contents.
     pub fn empty(shape: Shape, dtype: DType) -> Result<Self> {
-        let bytes = checked_numel(&shape, dtype)? * dtype.size();
-        Ok(Self::assemble(Storage::new(bytes)?, dtype, Layout::contiguous(shape), true, None))
+        let (strides, bytes) = row_major(&shape, dtype)?;
+        Ok(Self::assemble(Storage::new(bytes)?, Meta::new(shape, dtype), &strides, 0, true, None))
     }
 
     /// A contiguous tensor of host values.
@@ -185,11 +202,9 @@ impl Tensor {
     pub fn wrapper(&self) -> &AtomicPtr<()> {
         &self.0.wrapper
     }
-    /// Whether no other tensor shares the memory and nobody else holds this one: it may be overwritten.
+    /// Whether nobody else holds this tensor or sees its memory: it may be overwritten.
     pub(crate) fn is_exclusive(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-            && Arc::strong_count(&self.0.storage) == 1
-            && !self.0.storage.is_alias()
+        Arc::strong_count(&self.0) == 1 && Arc::strong_count(&self.0.storage) == 1 && self.0.storage.is_own()
     }
     pub(crate) fn batched(&self) -> Option<&Batched> {
         self.0.batched.as_deref()
@@ -203,6 +218,7 @@ impl Tensor {
     // The graph.
 
     /// Whether gradients flow into this tensor.
+    #[inline]
     pub fn requires_grad(&self) -> bool {
         self.refresh();
         self.0.needs_grad.load(Relaxed)
@@ -211,7 +227,7 @@ impl Tensor {
     /// Whether it was made by the user rather than computed from what requires a gradient.
     pub fn is_leaf(&self) -> bool {
         self.refresh();
-        self.state().history.is_none()
+        !self.0.has_history.load(Relaxed)
     }
 
     /// Makes a leaf require a gradient, or no longer.
@@ -249,9 +265,23 @@ impl Tensor {
         let old = {
             let mut state = self.state();
             self.0.needs_grad.store(true, Relaxed);
+            self.0.has_history.store(true, Relaxed);
             state.history.replace((node, output))
         };
         drop(old);
+    }
+
+    /// Gives a tensor that nobody else knows yet its history.
+    pub(crate) fn begin_history(&mut self, node: Arc<Node>, output: u32) {
+        match Arc::get_mut(&mut self.0) {
+            Some(inner) => {
+                *inner.needs_grad.get_mut() = true;
+                *inner.has_history.get_mut() = true;
+                let state = inner.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+                state.history = Some((node, output));
+            }
+            None => self.set_history(node, output),
+        }
     }
 
     /// Replaces the history after the contents were overwritten in place.
@@ -265,10 +295,12 @@ impl Tensor {
         if !self.requires_grad() {
             return Edge::None;
         }
-        match &self.state().history {
-            Some((node, output)) => Edge::Node(node.clone(), *output),
-            None => Edge::Leaf(self.clone()),
+        if self.0.has_history.load(Relaxed)
+            && let Some((node, output)) = &self.state().history
+        {
+            return Edge::Node(node.clone(), *output);
         }
+        Edge::Leaf(self.clone())
     }
 
     pub(crate) fn set_view(&self, view: ViewOf) {
@@ -287,11 +319,15 @@ impl Tensor {
     }
 
     /// Brings the history of a view up to date with what was done to its base in place.
+    #[inline]
     fn refresh(&self) {
-        if !self.0.is_view.load(Relaxed) {
-            return;
+        if self.0.is_view.load(Relaxed) {
+            self.follow_base();
         }
-        let (view, rewritten) = {
+    }
+
+    fn follow_base(&self) {
+        let view = {
             let mut state = self.state();
             let Some(view) = &state.view else { return };
             let rewritten = view.base.0.rewritten.load(Relaxed);
@@ -300,9 +336,8 @@ impl Tensor {
             }
             let view = view.clone();
             state.seen = rewritten;
-            (view, rewritten)
+            view
         };
-        let _ = rewritten;
         if let Some(node) = view.history_from_base(self.meta()) {
             self.set_history(node, 0);
         }
@@ -376,7 +411,8 @@ impl Tensor {
     }
 
     pub(crate) fn leaf_hooks(&self) -> Option<Hooks> {
-        self.state().hooks.as_deref().cloned()
+        // Mostly there is no hook in the whole process.
+        if crate::autograd::hooks_alive() { self.state().hooks.as_deref().cloned() } else { None }
     }
 
     /// Keeps the gradient of a tensor that is not a leaf.
@@ -412,6 +448,7 @@ impl Tensor {
     pub fn clear_foreign(&self) {
         if self.owners() == 1 {
             let old = std::mem::take(&mut *self.state());
+            self.0.has_history.store(false, Relaxed);
             drop(old);
         }
     }

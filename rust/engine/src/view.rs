@@ -38,14 +38,14 @@ impl Drop for Link {
 
 impl ViewOf {
     /// The view that `op` makes of `parent`.
-    pub(crate) fn new(parent: &Tensor, op: Op) -> Self {
+    pub(crate) fn new(parent: &Tensor, op: &Op) -> Self {
         match parent.view_of() {
             Some(ViewOf { base, link }) => {
-                Self { base, link: Arc::new(Link { parent: Some(link), op, input: *parent.meta() }) }
+                Self { base, link: Arc::new(Link { parent: Some(link), op: *op, input: *parent.meta() }) }
             }
             None => Self {
                 base: parent.clone(),
-                link: Arc::new(Link { parent: None, op, input: *parent.meta() }),
+                link: Arc::new(Link { parent: None, op: *op, input: *parent.meta() }),
             },
         }
     }
@@ -69,7 +69,7 @@ impl ViewOf {
         for (i, step) in steps.iter().enumerate() {
             let output = steps.get(i + 1).map_or(last, |next| &next.input);
             if !edge.is_none() {
-                edge = Edge::Node(Node::of_view(step.op, edge, step.input, *output), 0);
+                edge = Edge::Node(Node::of_view(&step.op, edge, &step.input, output), 0);
             }
             edges.push(edge.clone());
         }
@@ -95,14 +95,14 @@ impl ViewOf {
             node = match step.op {
                 // What maps one to one is undone; a slice is written back into what it came from.
                 Op::Reshape(_) => {
-                    Node::of_view(Reshape { shape: step.input.shape }.into(), new, *output, step.input)
+                    Node::of_view(&Reshape { shape: step.input.shape }.into(), new, output, &step.input)
                 }
-                Op::Permute(p) => Node::of_view(p.inverse().into(), new, *output, step.input),
+                Op::Permute(p) => Node::of_view(&p.inverse().into(), new, output, &step.input),
                 Op::Slice(s) => Node::unsaved(
-                    SliceScatter { dim: s.dim, start: s.start, step: s.step }.into(),
+                    &SliceScatter { dim: s.dim, start: s.start, step: s.step }.into(),
                     smallvec![edges[i].clone(), new],
-                    &[step.input, *output],
-                    step.input,
+                    &[&step.input, output],
+                    &step.input,
                 ),
                 op => bail!(
                     Graph,

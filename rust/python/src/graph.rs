@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use retrograd_engine::autograd::{self, Edge, Node, grad_enabled, set_grad_enabled};
 use retrograd_engine::{Error, Tensor};
+use smallvec::SmallVec;
 
 use crate::errors::{engine, from_py};
 use crate::tensor::{PyTensor, wrap};
@@ -133,7 +134,7 @@ macro_rules! grad_modes {
     ($($(#[$doc:meta])* $rust:ident, $name:literal, $on:literal;)*) => { $(
         $(#[$doc])*
         #[pyclass(frozen, name = $name, module = "retrograd")]
-        pub struct $rust { before: std::sync::Mutex<Vec<bool>> }
+        pub struct $rust { before: std::sync::Mutex<SmallVec<[bool; 8]>> }
 
         #[pymethods]
         impl $rust {
@@ -144,7 +145,7 @@ macro_rules! grad_modes {
                 if function.is_some() {
                     return Err(PyTypeError::new_err(concat!("use @", $name, "() with parentheses")));
                 }
-                Ok(PyClassInitializer::from(Self { before: std::sync::Mutex::new(Vec::new()) }))
+                Ok(PyClassInitializer::from(Self { before: std::sync::Mutex::default() }))
             }
             fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
                 slf.get().before.lock().unwrap_or_else(|e| e.into_inner()).push(set_grad_enabled($on));

@@ -1,7 +1,7 @@
 //! Optimizer steps: lists of tensors to one engine op.
 use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyDict, PyList, PyTuple};
 use retrograd_engine::apply::{apply, apply_in_place, apply1};
 use retrograd_engine::autograd::GradMode;
 use retrograd_engine::ops::Op;
@@ -9,9 +9,10 @@ use retrograd_engine::ops::memory::{Clone as CloneOp, CopyInto};
 use retrograd_engine::ops::optim::{AdamStep, SgdStep};
 use retrograd_engine::replay::Recording;
 use retrograd_engine::{DType, Tensor};
+use smallvec::SmallVec;
 
 use crate::errors::{engine, engine_for, work};
-use crate::tensor::PyTensor;
+use crate::tensor::{PyTensor, wrap};
 
 fn tensors(list: &Bound<'_, PyList>, expected: usize) -> PyResult<Vec<Tensor>> {
     if list.len() != expected {
@@ -35,37 +36,28 @@ fn step(py: Python<'_>, op: Op, lists: &[Vec<Tensor>], hyper: &Tensor) -> PyResu
     engine_for(py, work, || {
         let _no_grad = GradMode::set(false);
         for dtype in [DType::F32, DType::F64, DType::BF16, DType::F16] {
-            let chosen: Vec<usize> = (0..count).filter(|&i| lists[0][i].dtype() == dtype).collect();
+            let chosen: SmallVec<[usize; 16]> =
+                (0..count).filter(|&i| lists[0][i].dtype() == dtype).collect();
             if chosen.is_empty() {
                 continue;
             }
-            let mut operands: Vec<Tensor> = Vec::with_capacity((lists.len() + 1) * chosen.len());
-            // The kernel takes contiguous memory; what is strided goes there and back.
-            let mut strided: Vec<(&Tensor, Tensor)> = Vec::new();
-            for (at, list) in lists.iter().enumerate() {
-                for &i in &chosen {
-                    let t = &list[i];
-                    if t.is_contiguous() {
-                        operands.push(t.clone());
-                        continue;
-                    }
-                    // A tensor in two lists is copied once, or its two copies would overwrite each other.
-                    if let Some((_, copy)) = strided.iter().find(|(other, _)| other.is(t)) {
-                        operands.push(copy.clone());
-                        continue;
-                    }
-                    let copy = apply1(CloneOp {}, &[t])?;
-                    if op.info().mutates.contains(&at) {
-                        strided.push((t, copy.clone()));
-                    }
-                    operands.push(copy);
+            let of = |list: usize| chosen.iter().map(move |&i| &lists[list][i]);
+            // The kernel takes contiguous memory; what is strided goes there and back. A tensor in two lists is copied
+            // once, or its two copies would overwrite each other.
+            let mut copies: Vec<(&Tensor, Tensor)> = Vec::new();
+            for t in (0..lists.len()).flat_map(of).filter(|t| !t.is_contiguous()) {
+                if !copies.iter().any(|(other, _)| other.is(t)) {
+                    copies.push((t, apply1(CloneOp {}, &[t])?));
                 }
             }
-            operands.extend(std::iter::repeat_n(hyper.clone(), chosen.len()));
-            let operands: Vec<&Tensor> = operands.iter().collect();
+            let plain = |t| copies.iter().find(|(other, _)| other.is(t)).map_or(t, |(_, copy)| copy);
+            let operands = (0..lists.len()).flat_map(of).map(plain);
+            let operands: Vec<&Tensor> = operands.chain(std::iter::repeat_n(hyper, chosen.len())).collect();
             apply(op, &operands)?;
-            for (t, copy) in &strided {
-                apply_in_place(CopyInto {}, &[*t, copy])?;
+            for (t, copy) in &copies {
+                if op.info().mutates.iter().any(|&list| of(list).any(|other| other.is(t))) {
+                    apply_in_place(CopyInto {}, &[*t, copy])?;
+                }
             }
         }
         Ok(())
@@ -118,6 +110,49 @@ pub fn adam_step(
         tensors(steps, n)?,
     ];
     step(py, AdamStep { decoupled, maximize }.into(), &lists, hyper.get().tensor())
+}
+
+/// The tensors that have a gradient, and their gradients.
+#[pyfunction]
+pub fn with_grads<'py>(params: &Bound<'py, PyList>) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
+    let py = params.py();
+    let (found, grads) = (PyList::empty(py), PyList::empty(py));
+    for param in params {
+        if let Some(grad) = param.cast::<PyTensor>()?.get().tensor().grad() {
+            found.append(param)?;
+            grads.append(wrap(py, grad)?)?;
+        }
+    }
+    Ok((found, grads))
+}
+
+/// For each name a list of what `state` holds under it, one for each parameter; None where something is missing.
+#[pyfunction]
+pub fn state_lists<'py>(
+    state: &Bound<'py, PyDict>,
+    params: &Bound<'py, PyList>,
+    names: &Bound<'py, PyTuple>,
+) -> PyResult<Option<Vec<Bound<'py, PyList>>>> {
+    let lists: Vec<_> = names.iter().map(|name| (name, PyList::empty(state.py()))).collect();
+    for param in params {
+        let Some(entries) = state.get_item(param)? else { return Ok(None) };
+        let entries = entries.cast::<PyDict>()?;
+        for (name, list) in &lists {
+            let Some(entry) = entries.get_item(name)? else { return Ok(None) };
+            list.append(entry)?;
+        }
+    }
+    Ok(Some(lists.into_iter().map(|(_, list)| list).collect()))
+}
+
+/// Drops the tensors' gradients, without looking whether there are any: a recording would have to assume what was seen.
+#[pyfunction]
+pub fn drop_grads(params: &Bound<'_, PyList>) -> PyResult<()> {
+    for param in params {
+        let param = param.cast::<PyTensor>()?;
+        engine(|| param.get().tensor().set_grad(None))?;
+    }
+    Ok(())
 }
 
 /// Writes one element of a one-dimensional tensor, outside of the graph and of any recording.

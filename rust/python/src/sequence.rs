@@ -3,6 +3,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
+use retrograd_engine::Tensor;
 use retrograd_engine::apply::apply1;
 use retrograd_engine::ops::linear::{Activation, Linear, LinearActivation};
 
@@ -58,12 +59,12 @@ pub fn call_in_turn<'py>(
     input: Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = layers.py();
-    let mut value = input;
+    let mut value = Value::Object(input);
     let mut at = 0;
     while at < layers.len() {
         let layer = layers.get_borrowed_item(at)?;
         at += 1;
-        if let Ok(x) = value.cast::<PyTensor>()
+        if let Some(x) = value.tensor()
             && own(&layer)? == Some(Own::Linear)
             && let Ok(weight) = layer.getattr(intern!(py, "weight"))?.cast_into::<PyTensor>()
             && let Ok(bias) = layer.getattr(intern!(py, "bias"))?.cast_into::<PyTensor>()
@@ -72,7 +73,7 @@ pub fn call_in_turn<'py>(
                 Ok(next) => own(&next)?,
                 Err(_) => None,
             };
-            let operands = [x.get().tensor(), weight.get().tensor(), bias.get().tensor()];
+            let operands = [x, weight.get().tensor(), bias.get().tensor()];
             let work = linear_work(operands[0], operands[1]);
             let result = match activation {
                 Some(Own::Activation(activation)) => {
@@ -81,10 +82,32 @@ pub fn call_in_turn<'py>(
                 }
                 _ => engine_for(py, work, || apply1(Linear {}, &operands))?,
             };
-            value = wrap(py, result)?.into_bound(py).into_any();
+            value = Value::Tensor(result);
         } else {
-            value = layer.call1((value,))?;
+            value = Value::Object(layer.call1((value.object(py)?,))?);
         }
     }
-    Ok(value)
+    value.object(py)
+}
+
+/// What one layer gives to the next: a Python object only where that one is called by Python.
+enum Value<'py> {
+    Object(Bound<'py, PyAny>),
+    Tensor(Tensor),
+}
+
+impl<'py> Value<'py> {
+    fn tensor(&self) -> Option<&Tensor> {
+        match self {
+            Value::Object(object) => object.cast::<PyTensor>().ok().map(|t| t.get().tensor()),
+            Value::Tensor(tensor) => Some(tensor),
+        }
+    }
+
+    fn object(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Value::Object(object) => Ok(object),
+            Value::Tensor(tensor) => Ok(wrap(py, tensor)?.into_bound(py).into_any()),
+        }
+    }
 }

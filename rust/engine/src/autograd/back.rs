@@ -1,12 +1,14 @@
 //! What a vector-Jacobian product works with: the gradients of the outputs, what was saved, and ops.
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use retrograd_kernels::Shape;
 use smallvec::SmallVec;
 
-use super::node::{Edge, Node};
-use crate::apply::{apply, apply1};
-use crate::error::Result;
+use super::backward::Walking;
+use super::node::{Edge, Node, SavedTensors};
+use crate::apply::{Operand, apply, apply_reusing, apply1};
+use crate::error::{Result, bail};
 use crate::layout::Meta;
 use crate::make;
 use crate::ops::attrs::DimSet;
@@ -19,59 +21,86 @@ use crate::replay;
 use crate::tensor::Tensor;
 
 /// The gradients of an op's operands, as its `vjp` builds them.
+///
+/// The output's gradient and what was saved are handed over: each can be asked for once. What `vjp` then gives on to its
+/// last reader by value, and not by reference, may be overwritten with the result; see [`op`](Self::op).
 pub struct Back<'a> {
     node: &'a Arc<Node>,
-    grads: &'a [Option<Tensor>],
-    create_graph: bool,
+    grads: RefCell<Grads>,
+    /// Whether the first output's was handed over.
+    gave: Cell<bool>,
+    /// What was saved, where no later backward needs it; `None` where an earlier one took it.
+    saved: RefCell<Option<SavedTensors>>,
+    mode: Walking,
     /// Whether what reaches a leaf is added to its `.grad`.
     into_leaves: bool,
     needed: u64,
-    results: SmallVec<[Option<Tensor>; 2]>,
+    results: SmallVec<[Option<Tensor>; 3]>,
 }
 
+/// The gradients that have reached the outputs of a node.
+pub(super) type Grads = SmallVec<[Option<Tensor>; 1]>;
+
 impl<'a> Back<'a> {
-    pub(crate) fn new(
+    pub(super) fn new(
         node: &'a Arc<Node>,
-        grads: &'a [Option<Tensor>],
-        create_graph: bool,
+        grads: Grads,
+        mode: Walking,
         into_leaves: bool,
         needed: u64,
     ) -> Self {
+        let saved = if mode.frees_as_it_goes() { node.take_saved() } else { None };
         Self {
             node,
-            grads,
-            create_graph,
+            grads: RefCell::new(grads),
+            gave: Cell::new(false),
+            saved: RefCell::new(saved),
+            mode,
             into_leaves,
             needed,
             results: smallvec::smallvec![None; node.operands().len()],
         }
     }
 
-    pub(crate) fn finish(self) -> SmallVec<[Option<Tensor>; 2]> {
+    pub(super) fn finish(self) -> SmallVec<[Option<Tensor>; 3]> {
+        if !self.mode.retain_graph && !self.mode.frees_as_it_goes() {
+            drop(self.node.take_saved());
+        }
         self.results
     }
 
-    /// The gradient of the first output; zero where none arrived.
+    /// The gradient of the first output; zero where none arrived. To be asked for once.
     pub fn g(&self) -> Result<Tensor> {
-        match &self.grads[0] {
-            Some(g) => Ok(g.clone()),
+        if self.gave.replace(true) {
+            bail!(Graph, "the gradient was asked for twice");
+        }
+        match self.grads.borrow_mut()[0].take() {
+            Some(g) => Ok(g),
             None => make::zeros(self.node.outputs()[0]),
         }
+    }
+
+    fn saved(&self, which: Save) -> Result<Tensor> {
+        if self.mode.frees_as_it_goes() {
+            self.node.unpack_from(self.saved.borrow_mut().as_mut(), which)
+        } else {
+            self.node.unpack(which, self.mode.create_graph)
+        }
+    }
+
+    /// Operand `i` as it was. To be asked for once.
+    pub fn x(&self, i: usize) -> Result<Tensor> {
+        self.saved(Save::X(i))
+    }
+
+    /// Output `i` as it was. To be asked for once.
+    pub fn y(&self, i: usize) -> Result<Tensor> {
+        self.saved(Save::Y(i))
     }
 
     /// The op whose gradient this is.
     pub fn kind(&self) -> &Op {
         self.node.op()
-    }
-
-    /// Operand `i` as it was.
-    pub fn x(&self, i: usize) -> Result<Tensor> {
-        self.node.unpack(Save::X(i), self.create_graph)
-    }
-
-    /// Output `i` as it was.
-    pub fn y(&self, i: usize) -> Result<Tensor> {
-        self.node.unpack(Save::Y(i), self.create_graph)
     }
 
     /// How many operands there are.
@@ -93,13 +122,13 @@ impl<'a> Back<'a> {
     /// Whether the gradient itself is to be differentiated: then a fused backward, which has no
     /// derivative, must not be used.
     pub fn differentiable(&self) -> bool {
-        self.create_graph
+        self.mode.create_graph
     }
 
     /// The `.grad` of the leaf that is operand `i`, where it has one that an op which reads `others` may add to in place.
     pub fn grad_of_leaf(&self, i: usize, others: &[&Tensor]) -> Option<Tensor> {
         let Edge::Leaf(leaf) = &self.node.operands()[i].edge else { return None };
-        if self.create_graph || !self.into_leaves || leaf.leaf_hooks().is_some() {
+        if self.mode.create_graph || !self.into_leaves || leaf.leaf_hooks().is_some() {
             return None;
         }
         let grad = leaf.grad()?;
@@ -128,9 +157,14 @@ impl<'a> Back<'a> {
         make::full(Meta::new(Shape::new(), like.dtype()), value)
     }
 
-    /// Applies an op.
-    pub fn op<const N: usize>(&self, op: impl Into<Op>, inputs: [&Tensor; N]) -> Result<Tensor> {
-        apply1(op, &inputs)
+    /// Applies an op. The result of an elementwise one takes the memory of an operand that is given by value, where
+    /// nobody else sees it.
+    pub fn op<'t, const N: usize>(
+        &self,
+        op: impl Into<Op>,
+        operands: impl Operands<'t, N>,
+    ) -> Result<Tensor> {
+        apply_reusing(&op.into(), operands.list())
     }
 
     /// Adds to the gradient of operand `i`. A gradient of a broadcast operand is summed back to its shape.
@@ -138,23 +172,53 @@ impl<'a> Back<'a> {
         if !self.needs(i) {
             return Ok(());
         }
-        let meta = self.meta(i);
-        let mut grad = sum_to(&grad, &meta.shape)?;
+        let meta = self.node.operand_meta(i);
+        let mut grad = sum_to(grad, &meta.shape)?;
         if grad.dtype() != meta.dtype {
             grad = apply1(Cast { dtype: meta.dtype }, &[&grad])?;
         }
         self.results[i] = Some(match self.results[i].take() {
-            Some(sum) => apply1(Add {}, &[&sum, &grad])?,
+            Some(sum) => self.op(Add {}, (sum, grad))?,
             None => grad,
         });
         Ok(())
     }
 }
 
+/// The operands of an op: references, or a tuple of references and of tensors that are not needed again.
+pub trait Operands<'a, const N: usize> {
+    /// As a list.
+    fn list(self) -> [Operand<'a>; N];
+}
+
+impl<'a, const N: usize> Operands<'a, N> for [&'a Tensor; N] {
+    fn list(self) -> [Operand<'a>; N] {
+        self.map(Operand::Lent)
+    }
+}
+
+macro_rules! tuples {
+    ($($n:literal: $($name:ident)+;)+) => { $(
+        impl<'a, $($name: Into<Operand<'a>>),+> Operands<'a, $n> for ($($name,)+) {
+            #[allow(non_snake_case, reason = "a value is called like its type")]
+            fn list(self) -> [Operand<'a>; $n] {
+                let ($($name,)+) = self;
+                [$($name.into()),+]
+            }
+        }
+    )+ };
+}
+
+tuples! {
+    1: A;
+    2: A B;
+    3: A B C;
+}
+
 /// Sums `grad` over the dimensions along which an operand of `shape` was repeated.
-pub(crate) fn sum_to(grad: &Tensor, shape: &Shape) -> Result<Tensor> {
+fn sum_to(grad: Tensor, shape: &Shape) -> Result<Tensor> {
     if grad.shape() == shape {
-        return Ok(grad.clone());
+        return Ok(grad);
     }
     let lead = grad.rank() - shape.len();
     let mut dims = DimSet::default();
@@ -163,6 +227,6 @@ pub(crate) fn sum_to(grad: &Tensor, shape: &Shape) -> Result<Tensor> {
             dims = dims.with(i);
         }
     }
-    let summed = apply1(Sum { dims, keepdim: true }, &[grad])?;
+    let summed = apply1(Sum { dims, keepdim: true }, &[&grad])?;
     if summed.shape() == shape { Ok(summed) } else { apply1(Reshape { shape: *shape }, &[&summed]) }
 }

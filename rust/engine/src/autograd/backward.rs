@@ -3,12 +3,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use smallvec::SmallVec;
-
-use super::back::Back;
+use super::back::{Back, Grads};
 use super::mode::GradMode;
 use super::node::{Edge, Node};
-use crate::apply::{apply_in_place, apply1};
+use super::queue::{Pending, Queue};
+use crate::apply::{apply_in_place, apply_reusing, apply1};
 use crate::error::{Result, bail};
 use crate::make;
 use crate::ops::memory::Clone;
@@ -18,15 +17,16 @@ use crate::tensor::Tensor;
 
 /// How a backward treats the graph.
 #[derive(Clone, Copy, Debug)]
-struct Mode {
-    retain_graph: bool,
-    create_graph: bool,
+pub(super) struct Walking {
+    pub(super) retain_graph: bool,
+    pub(super) create_graph: bool,
 }
 
-/// A node that gradients have reached.
-struct Pending {
-    node: Arc<Node>,
-    grads: SmallVec<[Option<Tensor>; 1]>,
+impl Walking {
+    /// Whether what a node saved is its gradient's alone. A graph of the gradients needs the node itself for its history.
+    pub(super) fn frees_as_it_goes(self) -> bool {
+        !self.retain_graph && !self.create_graph
+    }
 }
 
 /// Where gradients asked for by [`grad`] are collected.
@@ -47,23 +47,27 @@ pub fn set_interrupt_check(check: fn() -> Result<()>) {
 
 /// Calls the installed check about 20 times a second.
 pub(crate) struct Interrupts {
-    last: Instant,
+    last: Option<Instant>,
     count: u32,
 }
 
 impl Interrupts {
     pub(crate) fn new() -> Self {
-        Self { last: Instant::now(), count: 0 }
+        Self { last: None, count: 0 }
     }
 
     #[inline]
     pub(crate) fn poll(&mut self) -> Result<()> {
         self.count += 1;
         // Looking at the clock costs as much as a small op.
-        if !self.count.is_multiple_of(32) || self.last.elapsed() < Duration::from_millis(50) {
+        if !self.count.is_multiple_of(32) {
             return Ok(());
         }
-        self.last = Instant::now();
+        let last = *self.last.get_or_insert_with(Instant::now);
+        if last.elapsed() < Duration::from_millis(50) {
+            return Ok(());
+        }
+        self.last = Some(Instant::now());
         INTERRUPT.get().map_or(Ok(()), |check| check())
     }
 }
@@ -72,7 +76,7 @@ impl Interrupts {
 ///
 /// A root without a gradient must have one element and gets 1.
 pub fn backward(roots: &[(Tensor, Option<Tensor>)], retain_graph: bool, create_graph: bool) -> Result<()> {
-    walk(roots, None, Mode { retain_graph, create_graph }).map(|_| ())
+    walk(roots, None, Walking { retain_graph, create_graph }).map(|_| ())
 }
 
 /// Computes and returns the gradients of `roots` with respect to `inputs`.
@@ -86,7 +90,7 @@ pub fn grad(
 ) -> Result<Vec<Option<Tensor>>> {
     let mut targets = Targets::new(inputs)?;
     targets.mark(roots);
-    let mut found = walk(roots, Some(targets), Mode { retain_graph, create_graph })?;
+    let mut found = walk(roots, Some(targets), Walking { retain_graph, create_graph })?;
     // An input given twice is collected once.
     for (i, input) in inputs.iter().enumerate() {
         if let Some(first) = inputs[..i].iter().position(|other| other.is(input)) {
@@ -160,22 +164,21 @@ impl Targets {
 fn walk(
     roots: &[(Tensor, Option<Tensor>)],
     targets: Option<Targets>,
-    mode: Mode,
+    mode: Walking,
 ) -> Result<Vec<Option<Tensor>>> {
     let _grad_mode = GradMode::set(mode.create_graph);
-    let mut walk = Walk { hooked: Vec::new(), pending: BTreeMap::new(), targets, mode };
+    let mut walk = Walk { hooked: Vec::new(), pending: Queue::default(), targets, mode };
     for (root, grad) in roots {
         let grad = root_grad(root, grad.as_ref())?;
         walk.send(&root.edge(), grad)?;
     }
     let mut interrupts = Interrupts::new();
-    while let Some((_, pending)) = walk.pending.pop_last() {
+    while let Some(Pending { node, grads }) = walk.pending.pop() {
         interrupts.poll()?;
-        let op = pending.node.op().name();
-        walk.visit(pending).map_err(|e| e.in_op(op))?;
+        walk.visit(&node, grads).map_err(|e| e.in_op(node.op().name()))?;
     }
     for (leaf, grad) in std::mem::take(&mut walk.hooked) {
-        if let Some(hooks) = leaf.leaf_hooks() {
+        if let (Some(hooks), Some(grad)) = (leaf.leaf_hooks(), grad) {
             accumulate(&leaf, hooks.run(grad)?, mode.create_graph)?;
         }
     }
@@ -218,11 +221,10 @@ fn root_grad(root: &Tensor, grad: Option<&Tensor>) -> Result<Tensor> {
 
 struct Walk {
     /// Gradients of leaves with hooks, which see the sum once all of it has arrived.
-    hooked: Vec<(Tensor, Tensor)>,
-    /// By number: the last is a node all of whose users are done.
-    pending: BTreeMap<u64, Pending>,
+    hooked: Vec<(Tensor, Option<Tensor>)>,
+    pending: Queue,
     targets: Option<Targets>,
-    mode: Mode,
+    mode: Walking,
 }
 
 impl Walk {
@@ -235,23 +237,17 @@ impl Walk {
                 if self.targets.as_ref().is_some_and(|t| !t.wants(edge)) {
                     return Ok(());
                 }
-                let pending = self.pending.entry(node.seq()).or_insert_with(|| Pending {
-                    node: node.clone(),
-                    grads: smallvec::smallvec![None; node.outputs().len()],
-                });
-                let slot = &mut pending.grads[*output as usize];
-                *slot = Some(match slot.take() {
-                    Some(sum) => add(sum, &grad, self.mode.create_graph)?,
-                    None => grad,
-                });
-                Ok(())
+                add(&mut self.pending.of(node)[*output as usize], grad)
             }
         }
     }
 
-    fn visit(&mut self, pending: Pending) -> Result<()> {
-        let Pending { node, mut grads } = pending;
+    fn visit(&mut self, node: &Arc<Node>, mut grads: Grads) -> Result<()> {
+        let is_watched = node.is_watched();
         for (output, slot) in grads.iter_mut().enumerate() {
+            if !is_watched && self.targets.is_none() {
+                break;
+            }
             let output = output as u32;
             let Some(mut grad) = slot.take() else { continue };
             if let Some(hooks) = node.hooks(output) {
@@ -280,13 +276,9 @@ impl Walk {
         if needed == 0 || grads.iter().all(Option::is_none) {
             return Ok(());
         }
-        let mut back = Back::new(&node, &grads, self.mode.create_graph, self.targets.is_none(), needed);
+        let mut back = Back::new(node, grads, self.mode, self.targets.is_none(), needed);
         node.op().vjp(&mut back)?;
         let results = back.finish();
-        drop(grads);
-        if !self.mode.retain_graph {
-            node.release_saved();
-        }
         for (edge, grad) in node.edges().zip(results) {
             if let Some(grad) = grad {
                 self.send(edge, grad)?;
@@ -304,30 +296,26 @@ impl Walk {
                     return accumulate(leaf, grad, create_graph);
                 }
                 match self.hooked.iter_mut().find(|(t, _)| t.is(leaf)) {
-                    Some((_, sum)) => *sum = apply1(Add {}, &[sum, &grad])?,
-                    None => self.hooked.push((leaf.clone(), grad)),
+                    Some((_, sum)) => add(sum, grad)?,
+                    None => self.hooked.push((leaf.clone(), Some(grad))),
                 }
                 Ok(())
             }
-            Some(targets) => {
-                let Some(i) = targets.leaf(leaf) else { return Ok(()) };
-                targets.found[i] = Some(match targets.found[i].take() {
-                    Some(sum) => add(sum, &grad, create_graph)?,
-                    None => grad,
-                });
-                Ok(())
-            }
+            Some(targets) => match targets.leaf(leaf) {
+                Some(i) => add(&mut targets.found[i], grad),
+                None => Ok(()),
+            },
         }
     }
 }
 
-/// The sum, in the first one's memory where nobody else can see it.
-fn add(sum: Tensor, grad: &Tensor, create_graph: bool) -> Result<Tensor> {
-    if !create_graph && sum.is_exclusive() && !sum.layout().overlaps_itself() {
-        apply_in_place(Add {}, &[&sum, grad])?;
-        return Ok(sum);
-    }
-    apply1(Add {}, &[&sum, grad])
+/// Adds to what has arrived: in its memory or the other's, where nobody else can see that.
+fn add(arrived: &mut Option<Tensor>, grad: Tensor) -> Result<()> {
+    *arrived = Some(match arrived.take() {
+        Some(sum) => apply_reusing(&Add {}.into(), [sum.into(), grad.into()])?,
+        None => grad,
+    });
+    Ok(())
 }
 
 /// Adds to a tensor's `.grad`.

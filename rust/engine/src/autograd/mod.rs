@@ -4,8 +4,9 @@ mod backward;
 mod hooks;
 mod mode;
 mod node;
+mod queue;
 
-pub use back::Back;
+pub use back::{Back, Operands};
 pub(crate) use backward::Interrupts;
 pub use backward::{accumulate, backward, grad, set_interrupt_check};
 pub use hooks::{Hook, HookId};

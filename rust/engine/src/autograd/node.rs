@@ -1,6 +1,6 @@
 //! The nodes of the graph: an op that ran, where its operands came from, and what it saved.
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use smallvec::{SmallVec, smallvec};
@@ -33,18 +33,31 @@ impl Edge {
 /// An operand of a node.
 pub(crate) struct Operand {
     pub(crate) edge: Edge,
-    /// Its meta, where it is not that of the node's first output.
+    /// Its meta, where the edge does not tell and it is not that of the node's first output.
     meta: Option<Box<Meta>>,
 }
+
+impl Operand {
+    #[inline]
+    fn new(edge: Edge, meta: &Meta, like: &Meta) -> Self {
+        let meta = (edge.is_none() && meta != like).then(|| Box::new(*meta));
+        Self { edge, meta }
+    }
+}
+
+/// Few ops have more operands than these.
+type Operands = SmallVec<[Operand; 3]>;
 
 /// An op that ran and whose operands require gradients.
 pub struct Node {
     op: Op,
     /// Nodes are numbered as they are made, so operands always have smaller numbers.
     seq: u64,
-    operands: SmallVec<[Operand; 2]>,
+    operands: Operands,
     outputs: SmallVec<[Meta; 1]>,
     saved: Mutex<Saved>,
+    /// Whether there are watchers: mostly not, and then nobody need look.
+    watched: AtomicBool,
     watchers: Mutex<Option<Box<Watchers>>>,
 }
 
@@ -56,12 +69,14 @@ struct Watchers {
 }
 
 enum Saved {
-    Kept(SmallVec<[SavedTensor; 2]>),
+    Kept(SavedTensors),
     Freed,
 }
 
+pub(super) type SavedTensors = SmallVec<[SavedTensor; 3]>;
+
 /// A tensor kept for the backward pass: its memory, not its place in the graph, so that no cycle can arise.
-struct SavedTensor {
+pub(super) struct SavedTensor {
     which: Save,
     storage: Arc<Storage>,
     version: u32,
@@ -84,11 +99,31 @@ impl SavedTensor {
         }
     }
 
-    fn layout(&self, like: &Meta) -> Layout {
+    /// The tensor, without history; `like` is the meta of the node's first output.
+    fn tensor(&self, like: &Meta) -> Tensor {
+        let storage = self.storage.clone();
         match &self.layout {
-            Some(layout) => **layout,
-            None => Layout { offset: self.offset, ..Layout::contiguous(like.shape) },
+            Some(layout) => Tensor::from_parts(storage, self.dtype, **layout),
+            None => Tensor::contiguous_at(storage, Meta::new(like.shape, self.dtype), self.offset),
         }
+    }
+
+    /// Fails where the contents are not what they were.
+    fn check(&self) -> Result<()> {
+        if self.storage.version() == self.version {
+            return Ok(());
+        }
+        let what = match self.which {
+            Save::X(i) => format!("operand {i}"),
+            Save::Y(i) => format!("output {i}"),
+        };
+        bail!(
+            Graph,
+            "{what}, needed for backward, was overwritten by an in-place operation since (version {}, expected {}); \
+             write into a .clone() of it instead",
+            self.storage.version(),
+            self.version
+        );
     }
 }
 
@@ -101,21 +136,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cold]
+fn was_freed<T>() -> Result<T> {
+    bail!(
+        Graph,
+        "backward through this part of the graph a second time, after what it saved was freed; \
+         pass retain_graph=True to the first backward()"
+    )
+}
+
+#[cold]
+fn not_saved<T>(which: Save) -> Result<T> {
+    bail!(Graph, "the tensor {which:?} was not saved for backward, or taken before")
+}
+
 impl Node {
     /// The node of an op that ran. `inputs` are what it ran on; `edge` says where each came from.
     pub(crate) fn new(
-        op: Op,
+        op: &Op,
         inputs: &[&Tensor],
         outputs: &[Tensor],
         edge: impl Fn(usize) -> Edge,
     ) -> Arc<Node> {
         let like = outputs[0].meta();
-        let mut operands: SmallVec<[Operand; 2]> = SmallVec::with_capacity(inputs.len());
+        let mut operands = Operands::with_capacity(inputs.len());
         for (i, x) in inputs.iter().enumerate() {
-            let meta = if x.meta() == like { None } else { Some(Box::new(*x.meta())) };
-            operands.push(Operand { edge: edge(i), meta });
+            operands.push(Operand::new(edge(i), x.meta(), like));
         }
-        let mut saved: SmallVec<[SavedTensor; 2]> = SmallVec::new();
+        let mut saved = SavedTensors::new();
         for &(operand, which) in op.info().saves {
             // Operands that may be left out may be missing.
             if operands.get(operand).is_none_or(|o| o.edge.is_none())
@@ -130,39 +178,45 @@ impl Node {
             };
             saved.push(SavedTensor::new(which, tensor, like));
         }
+        Self::assemble(op, operands, outputs.iter().map(|y| y.meta()), saved)
+    }
+
+    fn assemble<'a>(
+        op: &Op,
+        operands: Operands,
+        outputs: impl ExactSizeIterator<Item = &'a Meta>,
+        saved: SavedTensors,
+    ) -> Arc<Node> {
         let mut metas: SmallVec<[Meta; 1]> = SmallVec::with_capacity(outputs.len());
-        for y in outputs {
-            metas.push(*y.meta());
+        for meta in outputs {
+            metas.push(*meta);
         }
-        Arc::new(Node {
-            op,
-            seq: next_seq(),
-            operands,
-            outputs: metas,
-            saved: Mutex::new(Saved::Kept(saved)),
-            watchers: Mutex::new(None),
-        })
+        // Memory first: so the value is built where it stays.
+        let node = Arc::<Node>::new_uninit();
+        let place = Arc::as_ptr(&node).cast::<Node>().cast_mut();
+        // SAFETY: the memory is fresh and nobody else has it.
+        unsafe {
+            place.write(Node {
+                op: *op,
+                seq: next_seq(),
+                operands,
+                outputs: metas,
+                saved: Mutex::new(Saved::Kept(saved)),
+                watched: AtomicBool::new(false),
+                watchers: Mutex::new(None),
+            });
+            node.assume_init()
+        }
     }
 
     /// The node of an op that saves nothing and gives one output.
-    pub(crate) fn unsaved(op: Op, edges: SmallVec<[Edge; 2]>, inputs: &[Meta], output: Meta) -> Arc<Node> {
-        let operands = edges
-            .into_iter()
-            .zip(inputs)
-            .map(|(edge, x)| Operand { edge, meta: (*x != output).then(|| Box::new(*x)) })
-            .collect();
-        Arc::new(Node {
-            op,
-            seq: next_seq(),
-            operands,
-            outputs: smallvec![output],
-            saved: Mutex::new(Saved::Kept(SmallVec::new())),
-            watchers: Mutex::new(None),
-        })
+    pub(crate) fn unsaved(op: &Op, edges: SmallVec<[Edge; 2]>, inputs: &[&Meta], output: &Meta) -> Arc<Node> {
+        let operands = edges.into_iter().zip(inputs).map(|(edge, x)| Operand::new(edge, x, output)).collect();
+        Self::assemble(op, operands, std::iter::once(output), SmallVec::new())
     }
 
     /// The node of a view op.
-    pub(crate) fn of_view(op: Op, edge: Edge, input: Meta, output: Meta) -> Arc<Node> {
+    pub(crate) fn of_view(op: &Op, edge: Edge, input: &Meta, output: &Meta) -> Arc<Node> {
         Self::unsaved(op, smallvec![edge], &[input], output)
     }
 
@@ -189,35 +243,35 @@ impl Node {
     }
 
     pub(crate) fn operand_meta(&self, i: usize) -> &Meta {
-        self.operands[i].meta.as_deref().unwrap_or(&self.outputs[0])
+        let Operand { edge, meta } = &self.operands[i];
+        match edge {
+            Edge::Node(node, output) => &node.outputs[*output as usize],
+            Edge::Leaf(leaf) => leaf.meta(),
+            Edge::None => meta.as_deref().unwrap_or(&self.outputs[0]),
+        }
     }
 
-    /// A saved tensor, with its history where `with_history`.
-    pub(crate) fn unpack(self: &Arc<Self>, which: Save, with_history: bool) -> Result<Tensor> {
-        let guard = lock(&self.saved);
-        let Saved::Kept(saved) = &*guard else {
-            bail!(
-                Graph,
-                "backward through this part of the graph a second time, after what it saved was freed; \
-                 pass retain_graph=True to the first backward()"
-            );
-        };
-        let Some(s) = saved.iter().find(|s| s.which == which) else {
-            bail!(Graph, "the tensor {which:?} was not saved for backward");
-        };
-        if s.storage.version() != s.version {
-            let what = match which {
-                Save::X(i) => format!("operand {i}"),
-                Save::Y(i) => format!("output {i}"),
-            };
-            bail!(
-                Graph,
-                "{what}, needed for backward, was overwritten by an in-place operation since (version {}, expected {}); \
-                 write into a .clone() of it instead",
-                s.storage.version(),
-                s.version
-            );
+    /// What was saved, for the last backward pass through the node; `None` where an earlier one took it.
+    pub(super) fn take_saved(&self) -> Option<SavedTensors> {
+        let mut saved = lock(&self.saved);
+        match &mut *saved {
+            Saved::Kept(list) => {
+                let list = std::mem::take(list);
+                if !list.is_empty() {
+                    *saved = Saved::Freed;
+                }
+                Some(list)
+            }
+            Saved::Freed => None,
         }
+    }
+
+    /// A saved tensor, which stays for later backward passes, with its history where `with_history`.
+    pub(super) fn unpack(self: &Arc<Self>, which: Save, with_history: bool) -> Result<Tensor> {
+        let guard = lock(&self.saved);
+        let Saved::Kept(saved) = &*guard else { return was_freed() };
+        let Some(s) = saved.iter().find(|s| s.which == which) else { return not_saved(which) };
+        s.check()?;
         let edge = match which {
             Save::X(i) if with_history => self.operands[i].edge.clone(),
             Save::Y(i) if with_history => Edge::Node(self.clone(), i as u32),
@@ -226,25 +280,25 @@ impl Node {
         if let Edge::Leaf(leaf) = edge {
             return Ok(leaf);
         }
-        let tensor = Tensor::from_parts(s.storage.clone(), s.dtype, s.layout(&self.outputs[0]));
+        let mut tensor = s.tensor(&self.outputs[0]);
         drop(guard);
         if let Edge::Node(node, output) = edge {
-            tensor.set_history(node, output);
+            tensor.begin_history(node, output);
         }
         Ok(tensor)
     }
 
-    /// Fails where what is needed was freed by an earlier backward.
-    pub(crate) fn release_saved(&self) {
-        let mut saved = lock(&self.saved);
-        if matches!(&*saved, Saved::Kept(list) if !list.is_empty()) {
-            let old = std::mem::replace(&mut *saved, Saved::Freed);
-            drop(saved);
-            drop(old);
-        }
+    /// A tensor out of what [`take_saved`](Self::take_saved) gave, without history.
+    pub(super) fn unpack_from(&self, saved: Option<&mut SavedTensors>, which: Save) -> Result<Tensor> {
+        let Some(saved) = saved else { return was_freed() };
+        let Some(at) = saved.iter().position(|s| s.which == which) else { return not_saved(which) };
+        saved[at].check()?;
+        let s = saved.swap_remove(at);
+        Ok(s.tensor(&self.outputs[0]))
     }
 
     pub(crate) fn add_hook(&self, output: u32, id: HookId, hook: Arc<dyn Hook>) {
+        self.watched.store(true, Relaxed);
         let mut watchers = lock(&self.watchers);
         let list = &mut watchers.get_or_insert_default().hooks;
         match list.iter_mut().find(|(o, _)| *o == output) {
@@ -264,6 +318,11 @@ impl Node {
         drop(removed);
     }
 
+    /// Whether anybody ever wanted to see the gradients of the outputs.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched.load(Relaxed)
+    }
+
     pub(crate) fn hooks(&self, output: u32) -> Option<Hooks> {
         let watchers = lock(&self.watchers);
         watchers.as_ref()?.hooks.iter().find(|(o, _)| *o == output).map(|(_, hooks)| hooks.clone())
@@ -275,6 +334,7 @@ impl Node {
     }
 
     pub(crate) fn retain_grad(&self, output: u32, tensor: Weak<Inner>) {
+        self.watched.store(true, Relaxed);
         let mut watchers = lock(&self.watchers);
         watchers.get_or_insert_default().retained.push((output, tensor));
     }
@@ -286,52 +346,56 @@ impl Node {
     }
 }
 
-thread_local! {
-    /// Edges of nodes being dropped on this thread: a graph of a million nodes is dropped in a loop.
-    static DROPPING: RefCell<Option<Vec<Edge>>> = const { RefCell::new(None) };
+/// Edges of nodes being dropped on a thread: a graph of a million nodes is dropped in a loop.
+struct Dropping {
+    under_way: bool,
+    waiting: Vec<Edge>,
 }
+
+thread_local! {
+    static DROPPING: RefCell<Dropping> =
+        const { RefCell::new(Dropping { under_way: false, waiting: Vec::new() }) };
+}
+
+/// The queue keeps room for so many.
+const ROOM: usize = 64;
 
 impl Drop for Node {
     fn drop(&mut self) {
         // Only what this node is the last to hold can lead further.
-        let mut edges: Vec<Edge> = Vec::new();
-        for operand in &mut self.operands {
-            let ends = match &operand.edge {
-                Edge::None => continue,
-                Edge::Node(node, _) => Arc::strong_count(node) == 1,
-                Edge::Leaf(leaf) => leaf.owners() == 1,
-            };
-            if ends {
-                edges.push(std::mem::replace(&mut operand.edge, Edge::None));
-            }
-        }
-        if edges.is_empty() {
+        let ends = |edge: &Edge| match edge {
+            Edge::None => false,
+            Edge::Node(node, _) => Arc::strong_count(node) == 1,
+            Edge::Leaf(leaf) => leaf.owners() == 1,
+        };
+        if !self.operands.iter().any(|operand| ends(&operand.edge)) {
             return;
         }
-        let outermost = DROPPING.try_with(|queue| {
-            let mut queue = queue.borrow_mut();
-            match &mut *queue {
-                Some(waiting) => {
-                    waiting.append(&mut edges);
-                    false
-                }
-                None => {
-                    *queue = Some(std::mem::take(&mut edges));
-                    true
-                }
+        let outermost = DROPPING.try_with(|dropping| {
+            let mut dropping = dropping.borrow_mut();
+            for operand in self.operands.iter_mut().filter(|operand| ends(&operand.edge)) {
+                dropping.waiting.push(std::mem::replace(&mut operand.edge, Edge::None));
             }
+            !std::mem::replace(&mut dropping.under_way, true)
         });
         if outermost != Ok(true) {
             return;
         }
         loop {
-            let next = DROPPING.with(|queue| queue.borrow_mut().as_mut().and_then(Vec::pop));
+            let next = DROPPING.with(|dropping| {
+                let mut dropping = dropping.borrow_mut();
+                let next = dropping.waiting.pop();
+                if next.is_none() {
+                    dropping.under_way = false;
+                    dropping.waiting.shrink_to(ROOM);
+                }
+                next
+            });
             // Dropped here, outside of the borrow: its own edges join the queue.
             match next {
                 Some(edge) => drop(edge),
-                None => break,
+                None => return,
             }
         }
-        DROPPING.with(|queue| *queue.borrow_mut() = None);
     }
 }

@@ -100,7 +100,7 @@ fn gelu_backward(which: Approximate, x: &[View], y: &[View]) -> Result<()> {
 
 /// `1 - 2 s`
 fn one_less_twice(b: &Back, s: &Tensor) -> Result<Tensor> {
-    b.op(Sub {}, [&b.constant(1.0, s)?, &b.op(Add {}, [s, s])?])
+    b.op(Sub {}, (b.constant(1.0, s)?, b.op(Add {}, [s, s])?))
 }
 
 /// The second derivative of gelu: `phi(x) (2 - x^2)`, phi the density of the normal distribution.
@@ -132,44 +132,42 @@ fn gelu_tanh_second(b: &Back, x: &Tensor) -> Result<Tensor> {
 pointwise! {
     /// The hyperbolic tangent.
     Tanh(input) = "tanh", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Tanh),
-    vjp |b| b.add(0, b.op(TanhBackward {}, [&b.y(0)?, &b.g()?])?);
+    vjp |b| b.add(0, b.op(TanhBackward {}, (b.y(0)?, b.g()?))?);
 
     /// `grad * (1 - output * output)`.
     TanhBackward(output, grad) = "tanh_backward", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0))], samples BINARY,
     float(formula::TanhGrad),
     vjp |b| {
-        let g = b.g()?;
+        let (y, g) = (b.x(0)?, b.g()?);
         if b.needs(0) {
-            let twice = b.op(Mul {}, [&b.op(Add {}, [&b.x(0)?, &b.x(0)?])?, &b.x(1)?])?;
-            b.add(0, b.op(Neg {}, [&b.op(Mul {}, [&g, &twice])?])?)?;
+            let twice = b.op(Mul {}, (b.op(Add {}, [&y, &y])?, b.x(1)?))?;
+            b.add(0, b.op(Neg {}, (b.op(Mul {}, (&g, twice))?,))?)?;
         }
-        if b.needs(1) { b.add(1, b.op(TanhBackward {}, [&b.x(0)?, &g])?)?; }
+        if b.needs(1) { b.add(1, b.op(TanhBackward {}, (y, g))?)?; }
         Ok(())
     };
 
     /// The logistic function, `1 / (1 + exp(-input))`.
     Sigmoid(input) = "sigmoid", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Sigmoid),
-    vjp |b| b.add(0, b.op(SigmoidBackward {}, [&b.y(0)?, &b.g()?])?);
+    vjp |b| b.add(0, b.op(SigmoidBackward {}, (b.y(0)?, b.g()?))?);
 
     /// `grad * output * (1 - output)`.
     SigmoidBackward(output, grad) = "sigmoid_backward", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0))],
     samples BINARY, float(formula::SigmoidGrad),
     vjp |b| {
-        let g = b.g()?;
+        let (y, g) = (b.x(0)?, b.g()?);
         if b.needs(0) {
             // d/dy y (1 - y) = 1 - 2 y
-            let y = b.x(0)?;
-            let one = b.constant(1.0, &y)?;
-            let slope = b.op(Sub {}, [&one, &b.op(Add {}, [&y, &y])?])?;
-            b.add(0, b.op(Mul {}, [&b.op(Mul {}, [&g, &b.x(1)?])?, &slope])?)?;
+            let slope = one_less_twice(b, &y)?;
+            b.add(0, b.op(Mul {}, (b.op(Mul {}, (&g, b.x(1)?))?, slope))?)?;
         }
-        if b.needs(1) { b.add(1, b.op(SigmoidBackward {}, [&b.x(0)?, &g])?)?; }
+        if b.needs(1) { b.add(1, b.op(SigmoidBackward {}, (y, g))?)?; }
         Ok(())
     };
 
     /// `input * sigmoid(input)`. Elfwing, Uchibe & Doya (2018).
     Silu(input) = "silu", Float, saves &[(0, X(0))], samples UNARY, float(formula::Silu),
-    vjp |b| b.add(0, b.op(SiluBackward {}, [&b.x(0)?, &b.g()?])?);
+    vjp |b| b.add(0, b.op(SiluBackward {}, (b.x(0)?, b.g()?))?);
 
     /// `grad` times the derivative of silu at `input`.
     SiluBackward(input, grad) = "silu_backward", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0))], samples BINARY,
@@ -183,7 +181,7 @@ pointwise! {
             let lean = b.op(Mul {}, [&x, &one_less_twice(b, &s)?])?;
             b.add(0, b.op(Mul {}, [&bell, &b.op(Add {}, [&lean, &b.constant(2.0, &x)?])?])?)?;
         }
-        if b.needs(1) { b.add(1, b.op(SiluBackward {}, [&x, &g])?)?; }
+        if b.needs(1) { b.add(1, b.op(SiluBackward {}, (x, g))?)?; }
         Ok(())
     };
 
@@ -192,7 +190,7 @@ pointwise! {
         /// Which of the two formulas.
         approximate: Approximate,
     } (input) as op = "gelu", Float, saves &[(0, X(0))], samples GELU, gelu(op.approximate),
-    vjp |b| b.add(0, b.op(GeluBackward { approximate: op.approximate }, [&b.x(0)?, &b.g()?])?);
+    vjp |b| b.add(0, b.op(GeluBackward { approximate: op.approximate }, (b.x(0)?, b.g()?))?);
 
     /// `grad` times the derivative of gelu at `input`.
     GeluBackward {
@@ -209,7 +207,7 @@ pointwise! {
             };
             b.add(0, b.op(Mul {}, [&b.op(Mul {}, [&g, &b.x(1)?])?, &slope])?)?;
         }
-        if b.needs(1) { b.add(1, b.op(*op, [&x, &g])?)?; }
+        if b.needs(1) { b.add(1, b.op(*op, (x, g))?)?; }
         Ok(())
     };
 
@@ -223,7 +221,7 @@ pointwise! {
     float(formula::Softplus { beta: op.beta, threshold: op.threshold }),
     vjp |b| {
         let backward = SoftplusBackward { beta: op.beta, threshold: op.threshold };
-        b.add(0, b.op(backward, [&b.x(0)?, &b.g()?])?)
+        b.add(0, b.op(backward, (b.x(0)?, b.g()?))?)
     };
 
     /// `grad` times the derivative of softplus at `input`.
@@ -244,7 +242,7 @@ pointwise! {
             let linear = b.op(Compare { kind: Kind::Gt }, [&t, &b.constant(op.threshold, &x)?])?;
             b.add(0, b.op(Where {}, [&linear, &b.constant(0.0, &x)?, &bend])?)?;
         }
-        if b.needs(1) { b.add(1, b.op(*op, [&x, &g])?)?; }
+        if b.needs(1) { b.add(1, b.op(*op, (x, g))?)?; }
         Ok(())
     };
 
@@ -253,7 +251,7 @@ pointwise! {
         /// The slope below zero.
         slope: f64,
     } (input) as op = "leaky_relu", Float, saves &[(0, X(0))], samples LEAKY, float(formula::LeakyRelu { slope: op.slope }),
-    vjp |b| b.add(0, b.op(LeakyReluBackward { slope: op.slope }, [&b.x(0)?, &b.g()?])?);
+    vjp |b| b.add(0, b.op(LeakyReluBackward { slope: op.slope }, (b.x(0)?, b.g()?))?);
 
     /// `grad` where `input` is above zero, else `slope * grad`.
     LeakyReluBackward {
@@ -261,14 +259,14 @@ pointwise! {
         slope: f64,
     } (input, grad) as op = "leaky_relu_backward", Float, saves &[(1, X(0))], samples LEAKY_BACKWARD,
     float(formula::LeakyReluGrad { slope: op.slope }),
-    vjp |b| if b.needs(1) { b.add(1, b.op(*op, [&b.x(0)?, &b.g()?])?) } else { Ok(()) };
+    vjp |b| if b.needs(1) { b.add(1, b.op(*op, (b.x(0)?, b.g()?))?) } else { Ok(()) };
 
     /// `input` above zero, else `alpha * (exp(input) - 1)`. Clevert, Unterthiner & Hochreiter (2015).
     Elu {
         /// What it tends to far to the left, negated.
         alpha: f64,
     } (input) as op = "elu", Float, saves &[(0, X(0))], samples ELU, float(formula::Elu { alpha: op.alpha }),
-    vjp |b| b.add(0, b.op(EluBackward { alpha: op.alpha }, [&b.x(0)?, &b.g()?])?);
+    vjp |b| b.add(0, b.op(EluBackward { alpha: op.alpha }, (b.x(0)?, b.g()?))?);
 
     /// `grad` where `input` is above zero, else `grad * alpha * exp(input)`.
     EluBackward {
@@ -285,15 +283,15 @@ pointwise! {
             let straight = b.op(Compare { kind: Kind::Gt }, [&x, &zero])?;
             b.add(0, b.op(Where {}, [&straight, &zero, &bend])?)?;
         }
-        if b.needs(1) { b.add(1, b.op(*op, [&x, &g])?)?; }
+        if b.needs(1) { b.add(1, b.op(*op, (x, g))?)?; }
         Ok(())
     };
 
     /// `max(input, 0)`; its derivative at zero is zero.
     Relu(input) = "relu", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Relu),
-    vjp |b| b.add(0, b.op(ReluBackward {}, [&b.y(0)?, &b.g()?])?);
+    vjp |b| b.add(0, b.op(ReluBackward {}, (b.y(0)?, b.g()?))?);
 
     /// `grad` where `output` is above zero, else zero.
     ReluBackward(output, grad) = "relu_backward", Float, saves &[(1, X(0))], samples BINARY, float(formula::ReluGrad),
-    vjp |b| if b.needs(1) { b.add(1, b.op(ReluBackward {}, [&b.x(0)?, &b.g()?])?) } else { Ok(()) };
+    vjp |b| if b.needs(1) { b.add(1, b.op(ReluBackward {}, (b.x(0)?, b.g()?))?) } else { Ok(()) };
 }

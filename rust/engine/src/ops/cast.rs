@@ -76,6 +76,6 @@ impl OpDef for Cast {
 
     fn vjp(&self, b: &mut Back) -> Result<()> {
         let dtype = b.meta(0).dtype;
-        b.add(0, b.op(Cast { dtype }, [&b.g()?])?)
+        b.add(0, b.op(Cast { dtype }, (b.g()?,))?)
     }
 }

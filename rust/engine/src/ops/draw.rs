@@ -120,7 +120,7 @@ impl OpDef for Dropout {
         Ok(())
     }
     fn vjp(&self, b: &mut Back) -> Result<()> {
-        b.add(0, b.op(*self, [&b.g()?, &b.x(1)?])?)
+        b.add(0, b.op(*self, (b.g()?, b.x(1)?))?)
     }
     fn batch(&self, x: &mut [BatchArg]) -> Result<Op> {
         if x[1].batched {

@@ -75,7 +75,6 @@ fn infer(x: &[&Meta]) -> Result<Metas> {
     let mut shape = *input;
     let last = shape.len() - 1;
     shape[last] = weight[0];
-    crate::layout::checked_numel(&shape, x[0].dtype)?;
     Ok(smallvec![Meta::new(shape, x[0].dtype)])
 }
 
@@ -101,17 +100,18 @@ fn run(x: &[View], out: &View, activation: gemm::Activation) -> Result<()> {
 }
 
 /// The gradients of input, weight and bias, `g` being that of the sum before any activation.
-fn vjp(b: &mut Back, g: &Tensor) -> Result<()> {
-    let g = rows(b, &as_rows(b, g)?)?;
+fn vjp(b: &mut Back, g: Tensor) -> Result<()> {
+    let g = rows(b, as_rows(b, g)?)?;
     if b.needs(0) {
         let gx = b.op(Matmul {}, [&g, &b.x(1)?])?;
-        b.add(0, b.op(Reshape { shape: b.meta(0).shape }, [&gx])?)?;
+        let shape = b.meta(0).shape;
+        b.add(0, if *gx.shape() == shape { gx } else { b.op(Reshape { shape }, [&gx])? })?;
     }
     if !b.needs(1) && !b.needs(2) {
         return Ok(());
     }
     if b.needs(1) && b.needs(2) && !b.differentiable() {
-        let x = rows(b, &as_rows(b, &b.x(0)?)?)?;
+        let x = rows(b, as_rows(b, b.x(0)?)?)?;
         if let Some(weight) = b.grad_of_leaf(1, &[&x, &g])
             && let Some(bias) = b.grad_of_leaf(2, &[&x, &g, &weight])
         {
@@ -122,7 +122,7 @@ fn vjp(b: &mut Back, g: &Tensor) -> Result<()> {
         return b.add(2, bias);
     }
     if b.needs(1) {
-        let x = rows(b, &as_rows(b, &b.x(0)?)?)?;
+        let x = rows(b, as_rows(b, b.x(0)?)?)?;
         let gt = transposed(b, &g)?;
         b.add(1, b.op(Matmul {}, [&gt, &x])?)?;
     }
@@ -152,7 +152,8 @@ impl OpDef for Linear {
         run(x, &y[0], gemm::Activation::None)
     }
     fn vjp(&self, b: &mut Back) -> Result<()> {
-        vjp(b, &b.g()?)
+        let g = b.g()?;
+        vjp(b, g)
     }
     fn batch(&self, x: &mut [BatchArg]) -> Result<Op> {
         batch((*self).into(), x)
@@ -194,11 +195,11 @@ impl OpDef for LinearActivation {
     fn vjp(&self, b: &mut Back) -> Result<()> {
         let (y, g) = (b.y(0)?, b.g()?);
         let g = match self.activation {
-            Activation::Relu => b.op(ReluBackward {}, [&y, &g])?,
-            Activation::Sigmoid => b.op(SigmoidBackward {}, [&y, &g])?,
-            Activation::Tanh => b.op(TanhBackward {}, [&y, &g])?,
+            Activation::Relu => b.op(ReluBackward {}, (y, g))?,
+            Activation::Sigmoid => b.op(SigmoidBackward {}, (y, g))?,
+            Activation::Tanh => b.op(TanhBackward {}, (y, g))?,
         };
-        vjp(b, &g)
+        vjp(b, g)
     }
     fn batch(&self, x: &mut [BatchArg]) -> Result<Op> {
         batch((*self).into(), x)

@@ -118,6 +118,9 @@ pub(super) fn with_rows(
     cols: usize,
     f: impl FnOnce(Matrix) -> Result<()>,
 ) -> Result<()> {
+    if **x.shape() == [rows, cols] {
+        return f(Matrix::new(x));
+    }
     if let Some(s) = reshape_strides(x.shape(), x.strides, &[rows, cols]) {
         return f(Matrix { ptr: x.ptr, rows: s[0], cols: s[1] });
     }
@@ -139,13 +142,13 @@ pub(super) fn transposed(b: &Back, x: &Tensor) -> Result<Tensor> {
 }
 
 /// All dimensions but the last as one.
-pub(super) fn rows(b: &Back, x: &Tensor) -> Result<Tensor> {
+pub(super) fn rows(b: &Back, x: Tensor) -> Result<Tensor> {
     if x.rank() == 2 {
-        return Ok(x.clone());
+        return Ok(x);
     }
     let last = x.shape()[x.rank() - 1];
     let count = x.shape()[..x.rank() - 1].iter().product();
-    b.op(Reshape { shape: Shape::from_slice(&[count, last]).unwrap_or_default() }, [x])
+    b.op(Reshape { shape: Shape::from_slice(&[count, last]).unwrap_or_default() }, [&x])
 }
 
 impl OpDef for Matmul {
@@ -236,8 +239,8 @@ impl OpDef for Matmul {
             let mut g = g;
             // A matrix that served a whole batch gets its gradient from one product, not from a sum of many.
             if b.meta(1).shape.len() == 2 {
-                x = rows(b, &x)?;
-                g = rows(b, &g)?;
+                x = rows(b, x)?;
+                g = rows(b, g)?;
             }
             let x = transposed(b, &x)?;
             b.add(1, b.op(Matmul {}, [&x, &g])?)?;
@@ -253,9 +256,9 @@ impl OpDef for Matmul {
 }
 
 /// A vector as a matrix of one row.
-pub(super) fn as_rows(b: &Back, x: &Tensor) -> Result<Tensor> {
+pub(super) fn as_rows(b: &Back, x: Tensor) -> Result<Tensor> {
     if x.rank() != 1 {
-        return Ok(x.clone());
+        return Ok(x);
     }
-    b.op(Reshape { shape: Shape::from_slice(&[1, x.numel()]).unwrap_or_default() }, [x])
+    b.op(Reshape { shape: Shape::from_slice(&[1, x.numel()]).unwrap_or_default() }, [&x])
 }

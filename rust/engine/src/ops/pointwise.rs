@@ -179,7 +179,7 @@ pointwise! {
     vjp |b| {
         let g = b.g()?;
         b.add(0, g.clone())?;
-        if b.needs(1) { b.add(1, b.op(Neg {}, [&g])?)?; }
+        if b.needs(1) { b.add(1, b.op(Neg {}, (g,))?)?; }
         Ok(())
     };
 
@@ -187,19 +187,20 @@ pointwise! {
     Mul(input, other) = "mul", Number, saves &[(0, X(1)), (1, X(0))], samples BINARY, number(formula::Mul),
     vjp |b| {
         let g = b.g()?;
-        if b.needs(0) { b.add(0, b.op(Mul {}, [&g, &b.x(1)?])?)?; }
-        if b.needs(1) { b.add(1, b.op(Mul {}, [&g, &b.x(0)?])?)?; }
-        Ok(())
+        if !b.needs(0) { return b.add(1, b.op(Mul {}, (g, b.x(0)?))?); }
+        if b.needs(1) { b.add(1, b.op(Mul {}, (&g, b.x(0)?))?)?; }
+        b.add(0, b.op(Mul {}, (g, b.x(1)?))?)
     };
 
     /// `input / other`; integers are cast to a floating-point dtype by the caller.
     Div(input, other) = "div", Float, saves &[(0, X(1)), (1, X(0)), (1, X(1))], samples BINARY_POSITIVE,
     float(formula::Div),
     vjp |b| {
-        let ga = b.op(Div {}, [&b.g()?, &b.x(1)?])?;
+        let other = b.x(1)?;
+        let ga = b.op(Div {}, (b.g()?, &other))?;
         if b.needs(1) {
-            let quotient = b.op(Div {}, [&b.x(0)?, &b.x(1)?])?;
-            b.add(1, b.op(Neg {}, [&b.op(Mul {}, [&ga, &quotient])?])?)?;
+            let quotient = b.op(Div {}, (b.x(0)?, other))?;
+            b.add(1, b.op(Neg {}, (b.op(Mul {}, (&ga, quotient))?,))?)?;
         }
         b.add(0, ga)
     };
@@ -208,21 +209,20 @@ pointwise! {
     Pow(input, exponent) = "pow", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0)), (1, Y(0))],
     samples BINARY_POSITIVE, float(formula::Pow),
     vjp |b| {
-        let g = b.g()?;
+        let (g, x) = (b.g()?, b.x(0)?);
         if b.needs(0) {
-            let (x, e) = (b.x(0)?, b.x(1)?);
-            let one = b.constant(1.0, &e)?;
-            let slope = b.op(Mul {}, [&e, &b.op(Pow {}, [&x, &b.op(Sub {}, [&e, &one])?])?])?;
-            b.add(0, b.op(Mul {}, [&g, &slope])?)?;
+            let e = b.x(1)?;
+            let less = b.op(Sub {}, (&e, b.constant(1.0, &e)?))?;
+            let slope = b.op(Mul {}, (e, b.op(Pow {}, (&x, less))?))?;
+            b.add(0, b.op(Mul {}, (&g, slope))?)?;
         }
         if b.needs(1) {
             // 0 ** e does not change with e: log(0) must not make it NaN.
-            let (x, y) = (b.x(0)?, b.y(0)?);
             let zero = b.constant(0.0, &x)?;
-            let slope = b.op(Mul {}, [&y, &b.op(Log {}, [&x])?])?;
             let at_zero = b.op(Compare { kind: Kind::Eq }, [&x, &zero])?;
-            let slope = b.op(Where {}, [&at_zero, &zero, &slope])?;
-            b.add(1, b.op(Mul {}, [&g, &slope])?)?;
+            let slope = b.op(Mul {}, (b.y(0)?, b.op(Log {}, (x,))?))?;
+            let slope = b.op(Where {}, (at_zero, zero, slope))?;
+            b.add(1, b.op(Mul {}, (g, slope))?)?;
         }
         Ok(())
     };
@@ -242,8 +242,8 @@ pointwise! {
     vjp |b| {
         let g = b.g()?;
         if b.needs(1) {
-            let quotient = b.op(FloorDivide {}, [&b.x(0)?, &b.x(1)?])?;
-            b.add(1, b.op(Neg {}, [&b.op(Mul {}, [&g, &quotient])?])?)?;
+            let quotient = b.op(FloorDivide {}, (b.x(0)?, b.x(1)?))?;
+            b.add(1, b.op(Neg {}, (b.op(Mul {}, (&g, quotient))?,))?)?;
         }
         b.add(0, g)
     };
@@ -259,7 +259,7 @@ pointwise! {
 
     /// `-input`.
     Neg(input) = "neg", Number, saves &[], samples UNARY, number(formula::Neg),
-    vjp |b| b.add(0, b.op(Neg {}, [&b.g()?])?);
+    vjp |b| b.add(0, b.op(Neg {}, (b.g()?,))?);
 
     /// The absolute value; its derivative at zero is zero.
     Abs(input) = "abs", Number, saves &[(0, X(0))], samples UNARY, number(formula::Abs),
@@ -268,44 +268,45 @@ pointwise! {
         let zero = b.constant(0.0, &x)?;
         let up = b.op(Where {}, [&b.op(Compare { kind: Kind::Gt }, [&x, &zero])?, &g, &zero])?;
         let down = b.op(Where {}, [&b.op(Compare { kind: Kind::Lt }, [&x, &zero])?, &g, &zero])?;
-        b.add(0, b.op(Sub {}, [&up, &down])?)
+        b.add(0, b.op(Sub {}, (up, down))?)
     };
 
     /// e to the power of `input`.
     Exp(input) = "exp", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Exp),
-    vjp |b| b.add(0, b.op(Mul {}, [&b.g()?, &b.y(0)?])?);
+    vjp |b| b.add(0, b.op(Mul {}, (b.g()?, b.y(0)?))?);
 
     /// The natural logarithm.
     Log(input) = "log", Float, saves &[(0, X(0))], samples UNARY_POSITIVE, float(formula::Log),
-    vjp |b| b.add(0, b.op(Div {}, [&b.g()?, &b.x(0)?])?);
+    vjp |b| b.add(0, b.op(Div {}, (b.g()?, b.x(0)?))?);
 
     /// The square root.
     Sqrt(input) = "sqrt", Float, saves &[(0, Y(0))], samples UNARY_POSITIVE, float(formula::Sqrt),
     vjp |b| {
         let y = b.y(0)?;
-        b.add(0, b.op(Div {}, [&b.g()?, &b.op(Add {}, [&y, &y])?])?)
+        b.add(0, b.op(Div {}, (b.g()?, b.op(Add {}, [&y, &y])?))?)
     };
 
     /// 1 / the square root.
     Rsqrt(input) = "rsqrt", Float, saves &[(0, Y(0))], samples UNARY_POSITIVE, float(formula::Rsqrt),
     vjp |b| {
         let y = b.y(0)?;
-        let cube = b.op(Mul {}, [&b.op(Square {}, [&y])?, &y])?;
-        b.add(0, b.op(Mul {}, [&b.g()?, &b.op(Mul {}, [&cube, &b.constant(-0.5, &y)?])?])?)
+        let (square, half) = (b.op(Square {}, [&y])?, b.constant(-0.5, &y)?);
+        let slope = b.op(Mul {}, (b.op(Mul {}, (square, y))?, half))?;
+        b.add(0, b.op(Mul {}, (b.g()?, slope))?)
     };
 
     /// 1 / `input`.
     Reciprocal(input) = "reciprocal", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Reciprocal),
     vjp |b| {
-        let square = b.op(Square {}, [&b.y(0)?])?;
-        b.add(0, b.op(Neg {}, [&b.op(Mul {}, [&b.g()?, &square])?])?)
+        let square = b.op(Square {}, (b.y(0)?,))?;
+        b.add(0, b.op(Neg {}, (b.op(Mul {}, (b.g()?, square))?,))?)
     };
 
     /// `input * input`.
     Square(input) = "square", Number, saves &[(0, X(0))], samples UNARY, number(formula::Square),
     vjp |b| {
         let x = b.x(0)?;
-        b.add(0, b.op(Mul {}, [&b.g()?, &b.op(Add {}, [&x, &x])?])?)
+        b.add(0, b.op(Mul {}, (b.g()?, b.op(Add {}, [&x, &x])?))?)
     };
 
     /// 1, -1, or the zero or NaN that `input` is; its derivative is zero.
@@ -322,7 +323,7 @@ pointwise! {
         closed: bool,
     } (input) as op = "clamp", Float, saves &[(0, X(0))], samples CLAMP,
     float(formula::Clamp { min: op.min, max: op.max }),
-    vjp |b| b.add(0, b.op(ClampBackward { min: op.min, max: op.max, closed: op.closed }, [&b.x(0)?, &b.g()?])?);
+    vjp |b| b.add(0, b.op(ClampBackward { min: op.min, max: op.max, closed: op.closed }, (b.x(0)?, b.g()?))?);
 
     /// `grad` where `input` is between `min` and `max`, else zero.
     ClampBackward {
@@ -334,38 +335,40 @@ pointwise! {
         closed: bool,
     } (input, grad) as op = "clamp_backward", Float, saves &[(1, X(0))], samples CLAMP_BACKWARD,
     float(formula::ClampGrad { min: op.min, max: op.max, closed: op.closed }),
-    vjp |b| if b.needs(1) { b.add(1, b.op(*op, [&b.x(0)?, &b.g()?])?) } else { Ok(()) };
+    vjp |b| if b.needs(1) { b.add(1, b.op(*op, (b.x(0)?, b.g()?))?) } else { Ok(()) };
 
     /// `exp(input) - 1`, exact near zero.
     Expm1(input) = "expm1", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Expm1),
     vjp |b| {
         let y = b.y(0)?;
-        b.add(0, b.op(Mul {}, [&b.g()?, &b.op(Add {}, [&y, &b.constant(1.0, &y)?])?])?)
+        let one = b.constant(1.0, &y)?;
+        b.add(0, b.op(Mul {}, (b.g()?, b.op(Add {}, (y, one))?))?)
     };
 
     /// `log(1 + input)`, exact near zero.
     Log1p(input) = "log1p", Float, saves &[(0, X(0))], samples UNARY_POSITIVE, float(formula::Log1p),
     vjp |b| {
         let x = b.x(0)?;
-        b.add(0, b.op(Div {}, [&b.g()?, &b.op(Add {}, [&x, &b.constant(1.0, &x)?])?])?)
+        let one = b.constant(1.0, &x)?;
+        b.add(0, b.op(Div {}, (b.g()?, b.op(Add {}, (x, one))?))?)
     };
 
     /// The sine.
     Sin(input) = "sin", Float, saves &[(0, X(0))], samples UNARY, float(formula::Sin),
-    vjp |b| b.add(0, b.op(Mul {}, [&b.g()?, &b.op(Cos {}, [&b.x(0)?])?])?);
+    vjp |b| b.add(0, b.op(Mul {}, (b.g()?, b.op(Cos {}, (b.x(0)?,))?))?);
 
     /// The cosine.
     Cos(input) = "cos", Float, saves &[(0, X(0))], samples UNARY, float(formula::Cos),
-    vjp |b| b.add(0, b.op(Neg {}, [&b.op(Mul {}, [&b.g()?, &b.op(Sin {}, [&b.x(0)?])?])?])?);
+    vjp |b| b.add(0, b.op(Neg {}, (b.op(Mul {}, (b.g()?, b.op(Sin {}, (b.x(0)?,))?))?,))?);
 
     /// The error function.
     Erf(input) = "erf", Float, saves &[(0, X(0))], samples UNARY, float(formula::Erf),
     vjp |b| {
         // 2 / sqrt(pi) e^(-x^2)
-        let square = b.op(Square {}, [&b.x(0)?])?;
-        let bell = b.op(Exp {}, [&b.op(Neg {}, [&square])?])?;
-        let slope = b.op(Mul {}, [&bell, &b.constant(std::f64::consts::FRAC_2_SQRT_PI, &bell)?])?;
-        b.add(0, b.op(Mul {}, [&b.g()?, &slope])?)
+        let square = b.op(Square {}, (b.x(0)?,))?;
+        let bell = b.op(Exp {}, (b.op(Neg {}, (square,))?,))?;
+        let scale = b.constant(std::f64::consts::FRAC_2_SQRT_PI, &bell)?;
+        b.add(0, b.op(Mul {}, (b.g()?, b.op(Mul {}, (bell, scale))?))?)
     };
 }
 
@@ -383,7 +386,7 @@ fn extremum(b: &mut Back) -> Result<()> {
         if b.needs(i) {
             let won = b.op(Compare { kind }, [&x0, &x1])?;
             let alone = b.op(Where {}, [&won, &g, &zero])?;
-            b.add(i, b.op(Where {}, [&tie, &half, &alone])?)?;
+            b.add(i, b.op(Where {}, (&tie, &half, alone))?)?;
         }
     }
     Ok(())

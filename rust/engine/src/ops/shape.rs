@@ -128,7 +128,7 @@ impl OpDef for Reshape {
     }
     fn vjp(&self, b: &mut Back) -> Result<()> {
         let shape = b.meta(0).shape;
-        b.add(0, b.op(Reshape { shape }, [&b.g()?])?)
+        b.add(0, b.op(Reshape { shape }, (b.g()?,))?)
     }
     fn batch(&self, x: &mut [BatchArg]) -> Result<Op> {
         let mut shape = self.shape;
@@ -176,7 +176,7 @@ impl OpDef for Permute {
         never_runs()
     }
     fn vjp(&self, b: &mut Back) -> Result<()> {
-        b.add(0, b.op(self.inverse(), [&b.g()?])?)
+        b.add(0, b.op(self.inverse(), (b.g()?,))?)
     }
     fn batch(&self, _x: &mut [BatchArg]) -> Result<Op> {
         let mut dims = Shape::from_slice(&[0]).unwrap_or_default();

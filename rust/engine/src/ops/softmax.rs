@@ -128,7 +128,7 @@ macro_rules! softmax {
                 Ok(())
             }
             fn vjp(&self, b: &mut Back) -> Result<()> {
-                b.add(0, b.op($backward { dim: self.dim }, [&b.y(0)?, &b.g()?])?)
+                b.add(0, b.op($backward { dim: self.dim }, (b.y(0)?, b.g()?))?)
             }
             fn batch(&self, _x: &mut [BatchArg]) -> Result<Op> {
                 Ok($name { dim: self.dim + 1 }.into())

@@ -8,7 +8,7 @@ mod recorder;
 
 pub use program::Program;
 pub use recorder::Recording;
-pub(crate) use recorder::{check_host_read, note_grad_read, note_grad_write, record};
+pub(crate) use recorder::{check_host_read, note_grad_read, note_grad_write, record, recording};
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
