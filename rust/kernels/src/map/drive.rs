@@ -3,7 +3,7 @@ use super::stream;
 use crate::nest::Nest;
 use crate::operand::{In, Out, Shared};
 use crate::pool;
-use crate::simd::{MAX_LANES, level};
+use crate::simd::{MAX_LANES, stream_fence};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -14,14 +14,16 @@ pub const MAX_OPERANDS: usize = 3;
 pub(super) const BLOCK: usize = 512;
 /// Rows shorter than this are not worth a call each: they are gathered into blocks as well.
 const SHORT: usize = 32;
+/// Rows shorter than this are not stored past the caches: too few of their vectors are whole and aligned.
+const ROW_PAST: usize = 256;
 /// Work is handed out in units of so many elements: whole cache lines.
 const UNIT: usize = 64;
 
 /// Computes `n` elements of `y` from rows of `x`: contiguous where the step is 1; where it is 0, [`MAX_LANES`] copies of
 /// one element. The first argument is the formula, whose type only the row function knows: so that all formulas share
-/// one compiled walk.
+/// one compiled walk. The last argument asks for stores past the caches; whoever asks fences them.
 pub(super) type Row<A, B, const N: usize> =
-    unsafe fn(formula: *const (), x: [*const A; N], step: [usize; N], y: *mut B, n: usize);
+    unsafe fn(formula: *const (), x: [*const A; N], step: [usize; N], y: *mut B, n: usize, past: bool);
 
 /// The number of elements where every operand is contiguous: no loop needs to be found then.
 #[inline(always)]
@@ -61,22 +63,15 @@ pub(super) unsafe fn drive_contiguous<A: Copy, B: Copy, const N: usize>(
     x: [*const A; N],
     y: *mut B,
 ) {
-    // In place, the lines are in the cache already.
-    let is_far = stream::is_far(n, y) && x.iter().all(|&x| x.addr() != y.addr());
-    let (formula, x, y, level) = (Shared(formula), Shared(x), Shared(y), level());
+    let past = stream::pays(n, &x, y);
+    let (formula, x, y) = (Shared(formula), Shared(x), Shared(y));
     pool::chunks(n.div_ceil(UNIT), grain(weight) / UNIT, |range| {
         let (start, end) = (range.start * UNIT, (range.end * UNIT).min(n));
         let x = x.get().map(|x| x.wrapping_add(start));
-        // SAFETY: the range lies within the operands, and begins at a whole line of `y`.
-        unsafe {
-            let y = y.get().add(start);
-            if is_far {
-                stream::in_blocks(level, end - start, y, |at, y, n| {
-                    row(formula.get(), x.map(|x| x.add(at)), [1; N], y, n)
-                });
-            } else {
-                row(formula.get(), x, [1; N], y, end - start);
-            }
+        // SAFETY: the range lies within the operands.
+        unsafe { row(formula.get(), x, [1; N], y.get().add(start), end - start, past) };
+        if past {
+            stream_fence();
         }
     });
 }
@@ -102,17 +97,19 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     let Some(nest) = Nest::sorted(shape, strides, MAX_OPERANDS) else { return };
     let mut outer = nest;
     let (n, inner) = outer.take_inner();
+    let total = n * outer.count();
+    let x = x.map(|x| x.ptr);
     let walk = Walk {
         row,
         formula,
-        x: std::array::from_fn(|i| x[i].ptr),
+        x,
         y: y.ptr,
         outer,
         n,
         inner,
         rows_are_plain: inner[MAX_OPERANDS] == 1 && inner[..N].iter().all(|&s| s == 0 || s == 1),
+        past: n >= ROW_PAST && stream::pays(total, &x, y.ptr),
     };
-    let total = n * outer.count();
     let walk = Shared(&walk);
     pool::chunks(total.div_ceil(UNIT), grain(weight) / UNIT, |range| {
         let range = range.start * UNIT..(range.end * UNIT).min(total);
@@ -120,7 +117,10 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
         // SAFETY: the caller's promise; tasks write different elements.
         unsafe {
             if walk.rows_are_plain && (walk.n >= SHORT || walk.n == total) {
-                walk.plain(range)
+                walk.plain(range);
+                if walk.past {
+                    stream_fence();
+                }
             } else {
                 walk.gathered(range)
             }
@@ -138,6 +138,8 @@ struct Walk<A, B, const N: usize> {
     n: usize,
     inner: [isize; MAX_OPERANDS + 1],
     rows_are_plain: bool,
+    /// Whether rows are stored past the caches.
+    past: bool,
 }
 
 impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
@@ -177,7 +179,7 @@ impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
                 }
             }
             // SAFETY: as above.
-            unsafe { (self.row)(self.formula, x, step, self.y.offset(at[MAX_OPERANDS]), len) };
+            unsafe { (self.row)(self.formula, x, step, self.y.offset(at[MAX_OPERANDS]), len, self.past) };
         });
     }
 
@@ -204,7 +206,7 @@ impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
             let x = std::array::from_fn(|i| blocks[i].as_ptr().cast());
             // SAFETY: the blocks hold the elements of the range; tasks write different elements.
             unsafe {
-                (self.row)(self.formula, x, [1; N], out.as_mut_ptr().cast(), end - start);
+                (self.row)(self.formula, x, [1; N], out.as_mut_ptr().cast(), end - start, false);
                 let mut done = 0;
                 self.pieces(start..end, |at, len| {
                     scatter(

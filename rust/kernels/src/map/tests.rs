@@ -326,31 +326,54 @@ fn large_and_in_place_on_several_threads() {
 fn results_past_the_caches() {
     fn check<T: FloatElem + PartialEq + Debug>(value: impl Fn(usize) -> T) {
         // Not whole lines, and a length that threads share unevenly.
-        let n = 300_037;
+        let (rows, columns) = (37, 8_101);
+        let n = rows * columns;
         let x: Vec<T> = (0..n).map(&value).collect();
-        let mut room = vec![value(0); n + 64];
-        let start = room.as_ptr().align_offset(64);
-        let y = room[start..].as_mut_ptr();
-        assert!(
-            super::stream::is_far(n, y.cast_const())
-                && !super::stream::is_far(n, y.wrapping_add(1).cast_const())
-        );
-        for threads in [1, 3] {
+        let mut room = vec![value(0); n + 128];
+        let line = room.as_ptr().align_offset(64);
+        for (threads, at) in [(1, line), (3, line), (1, line + 1), (2, line + 63)] {
             set_num_threads(threads);
             room.fill(value(0));
-            let y = room[start..].as_mut_ptr();
-            // SAFETY: both buffers hold `n` elements.
+            let y = Out { ptr: room[at..].as_mut_ptr(), strides: &[1] };
+            let (matrix, row) = (&[columns as isize, 1], &[0, 1]);
+            assert!(stream::pays(n, &[x.as_ptr()], y.ptr));
+            // SAFETY: both buffers hold `n` elements from there.
             unsafe {
-                let y = Out { ptr: y, strides: &[1] };
                 float(formula::Neg, &[n], [In { ptr: x.as_ptr(), strides: &[1] }], y);
                 float(formula::Neg, &[n], [In { ptr: y.ptr.cast_const(), strides: &[1] }], y);
+                assert_eq!(room[at..at + n], x[..]);
+                let y = Out { ptr: room[at..].as_mut_ptr(), strides: matrix };
+                let x = [In { ptr: x.as_ptr(), strides: matrix }, In { ptr: x.as_ptr(), strides: row }];
+                float(formula::Mul, &[rows, columns], x, y);
             }
-            assert_eq!(room[start..start + n], x[..]);
-            assert!(room[start + n..].iter().all(|&rest| rest == value(0)));
+            for (i, &got) in room[at..at + n].iter().enumerate() {
+                assert_eq!(got, alone(formula::Mul, [x[i], x[i % columns]], x[0]), "at {i}");
+            }
+            assert!(room[..at].iter().chain(&room[at + n..]).all(|&rest| rest == value(0)));
         }
         set_num_threads(0);
     }
     check::<f32>(|i| i as f32);
     check::<f64>(|i| i as f64);
     check::<half::bf16>(|i| half::bf16::from_f32((i % 251) as f32));
+}
+
+#[test]
+fn forwards_or_backwards_by_where_memory_lies() {
+    const N: usize = 333;
+    let mut room = vec![0f32; 4096];
+    let page = room.as_ptr().align_offset(4096);
+    for distance in (0..40).chain(1000..1024) {
+        // The result a little after the input, up to whole pages, or on it; in the second round before it.
+        for (x, y) in [(page, page + 1024 + distance), (page + 1024 + distance, page)] {
+            room[x..x + N].iter_mut().enumerate().for_each(|(i, x)| *x = i as f32);
+            let place = room.as_mut_ptr();
+            // SAFETY: both lie in the buffer and do not overlap.
+            unsafe {
+                let x = In { ptr: place.add(x).cast_const(), strides: &[1] };
+                float(formula::Neg, &[N], [x], Out { ptr: place.add(y), strides: &[1] });
+            }
+            assert!((0..N).all(|i| room[y + i] == -(i as f32)));
+        }
+    }
 }
