@@ -1,9 +1,11 @@
 //! Walks strided operands in rows that a formula can be computed on.
+use super::gaps::{gather, scatter};
 use super::stream;
+use super::tiles::Tiles;
 use crate::nest::Nest;
 use crate::operand::{In, Out, Shared};
 use crate::pool;
-use crate::simd::{MAX_LANES, stream_fence};
+use crate::simd::{MAX_LANES, level, stream_fence};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -99,17 +101,21 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     let (n, inner) = outer.take_inner();
     let total = n * outer.count();
     let x = x.map(|x| x.ptr);
-    let walk = Walk {
-        row,
-        formula,
-        x,
-        y: y.ptr,
-        outer,
-        n,
-        inner,
-        rows_are_plain: inner[MAX_OPERANDS] == 1 && inner[..N].iter().all(|&s| s == 0 || s == 1),
-        past: n >= ROW_PAST && stream::pays(total, &x, y.ptr),
-    };
+    let rows_are_plain = inner[MAX_OPERANDS] == 1 && inner[..N].iter().all(|&s| s == 0 || s == 1);
+    let past = n >= ROW_PAST && stream::pays(total, &x, y.ptr);
+    let walk = Walk { row, formula, x, y: y.ptr, outer, n, inner, rows_are_plain, past };
+    let size = size_of::<A>().max(size_of::<B>());
+    if !rows_are_plain && let Some(tiles) = Tiles::new(&nest, size) {
+        let (level, formula, x, y) = (level(), Shared(formula), Shared(x), Shared(y.ptr));
+        pool::chunks(tiles.count(), grain(weight) / tiles.size(), |range| {
+            // SAFETY: the caller's promise.
+            unsafe { tiles.run(range, level, (row, formula.get()), x.get(), y.get(), past) };
+            if past {
+                stream_fence();
+            }
+        });
+        return;
+    }
     let walk = Shared(&walk);
     pool::chunks(total.div_ceil(UNIT), grain(weight) / UNIT, |range| {
         let range = range.start * UNIT..(range.end * UNIT).min(total);
@@ -198,7 +204,8 @@ impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
                 for i in 0..N {
                     // SAFETY: the offsets lie inside the operands, the pieces add up to at most a block.
                     unsafe {
-                        gather(self.x[i].offset(at[i]), self.inner[i], &mut blocks[i][filled..filled + len])
+                        let to = blocks[i][filled..].as_mut_ptr().cast();
+                        gather(self.x[i].offset(at[i]), self.inner[i], to, len);
                     };
                 }
                 filled += len;
@@ -209,45 +216,12 @@ impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
                 (self.row)(self.formula, x, [1; N], out.as_mut_ptr().cast(), end - start, false);
                 let mut done = 0;
                 self.pieces(start..end, |at, len| {
-                    scatter(
-                        &out[done..done + len],
-                        self.y.offset(at[MAX_OPERANDS]),
-                        self.inner[MAX_OPERANDS],
-                    );
+                    let from = out[done..].as_ptr().cast();
+                    scatter(from, self.y.offset(at[MAX_OPERANDS]), self.inner[MAX_OPERANDS], len);
                     done += len;
                 });
             }
             start = end;
         }
-    }
-}
-
-/// # Safety
-/// `to.len()` elements lie at `from` in steps of `step`.
-#[inline(always)]
-unsafe fn gather<A: Copy>(from: *const A, step: isize, to: &mut [MaybeUninit<A>]) {
-    if step == 1 {
-        // SAFETY: the caller's promise; the block is ours.
-        unsafe { std::ptr::copy_nonoverlapping(from, to.as_mut_ptr().cast(), to.len()) };
-        return;
-    }
-    for (i, slot) in to.iter_mut().enumerate() {
-        // SAFETY: the caller's promise.
-        slot.write(unsafe { *from.offset(i as isize * step) });
-    }
-}
-
-/// # Safety
-/// `from` is initialised, and its elements may be written at `to` in steps of `step`.
-#[inline(always)]
-unsafe fn scatter<B: Copy>(from: &[MaybeUninit<B>], to: *mut B, step: isize) {
-    if step == 1 {
-        // SAFETY: the caller's promise; the block is ours.
-        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr().cast(), to, from.len()) };
-        return;
-    }
-    for (i, value) in from.iter().enumerate() {
-        // SAFETY: the caller's promise.
-        unsafe { *to.offset(i as isize * step) = value.assume_init() };
     }
 }

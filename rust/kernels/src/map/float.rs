@@ -62,6 +62,17 @@ struct Loop<T, F, const N: usize> {
     past: bool,
 }
 
+/// How many vectors of a cheap formula are computed before they are written.
+const GROUP: usize = 4;
+
+/// # Safety
+/// As for [`FloatVec::store`] or, where it is to go past the caches, [`FloatVec::stream`].
+#[inline(always)]
+unsafe fn put<V: FloatVec>(value: V, to: *mut V::Elem, past: bool) {
+    // SAFETY: the caller's promise.
+    unsafe { if past { value.stream(to) } else { value.store(to) } }
+}
+
 /// A load whose address ends in the same twelve bits as that of a store under way waits for it. So where the row of
 /// `y` begins, but for whole pages, a few lines after one of `x`, as memory straight from the system does, each load would
 /// wait for the store before; from the last vector to the first none does.
@@ -95,18 +106,30 @@ impl<T: Float, F: Formula<N>, const N: usize> Kernel for Loop<T, F, N> {
         if count > 1 && backwards(x, step, y) {
             (i, by) = (tail - lanes, lanes.wrapping_neg());
         }
+        let mut left = count;
         // SAFETY: rows as `Row` describes them: n elements, or a vector of copies.
         unsafe {
-            for _ in 0..count {
+            // Of cheap formulas several at a time, all read before any is written: for what one direction does not cure.
+            while F::WEIGHT == 1 && left >= GROUP {
+                let mut values = [v[0]; GROUP];
+                for (j, value) in values.iter_mut().enumerate() {
+                    let i = i.wrapping_add(j.wrapping_mul(by));
+                    for k in 0..N {
+                        v[k] = FloatVec::load(simd, x[k].add(i * step[k]));
+                    }
+                    *value = f.eval(v);
+                }
+                for value in values {
+                    put(value, y.add(i), past);
+                    i = i.wrapping_add(by);
+                }
+                left -= GROUP;
+            }
+            for _ in 0..left {
                 for k in 0..N {
                     v[k] = FloatVec::load(simd, x[k].add(i * step[k]));
                 }
-                let value = f.eval(v);
-                if past {
-                    value.stream(y.add(i));
-                } else {
-                    value.store(y.add(i));
-                }
+                put(f.eval(v), y.add(i), past);
                 i = i.wrapping_add(by);
             }
             for (i, n) in [(0, head), (tail, n - tail)] {
