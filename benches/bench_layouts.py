@@ -26,6 +26,7 @@ OPERATIONS = {
     "x + tall[::2]": "x + y",
     "exp(x)": "exp(x)",
     "exp(x.T)": "exp(x)",
+    "exp(channels.T)": "exp(x)",
     "exp(wide[:, ::2])": "exp(x)",
     "relu(x)": "relu(x)",
     "relu(x.T)": "relu(x)",
@@ -49,6 +50,7 @@ def cases(peer: str) -> list[Case]:
     def scope(n: int) -> dict[str, Any]:
         random = np.random.default_rng(0)
         shapes = {"x": (n, n), "y": (n, n), "row": (n,), "column": (n, 1), "wide": (n, 2 * n), "tall": (2 * n, n)}
+        shapes["channels"] = (20, n * n // 20)
         return {key: convert(random.standard_normal(shape, np.float32)) for key, shape in shapes.items()} | functions
 
     return [
@@ -63,7 +65,11 @@ def _functions(peer: str, package: Any) -> dict[str, Any]:
     if peer == "numpy":
         return {"exp": np.exp, "copy": lambda x: x.copy("C")}
     # What is contiguous already is its own contiguous form.
-    return {"exp": package.exp, "relu": package.relu, "copy": lambda x: x.clone() if x.is_contiguous() else x.contiguous()}
+    return {
+        "exp": package.exp,
+        "relu": package.relu,
+        "copy": lambda x: x.clone() if x.is_contiguous() else x.contiguous(),
+    }
 
 
 def test_layouts(benchmark: Any, peer: str, case: Case) -> None:
