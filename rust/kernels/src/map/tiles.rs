@@ -14,6 +14,8 @@ const TILE_BYTES: usize = 36 << 10;
 /// a tile's edges share with the next row of tiles are in the second cache still.
 const COLUMNS: usize = 512;
 const LINE: usize = 64;
+/// So many tiles below each other are computed before those beside them: they share pages.
+const BANDS: usize = 4;
 /// Rows shorter than this are better the other way where that is longer.
 const SHORT: usize = 64;
 /// Tiles of fewer elements are not worth the trouble.
@@ -112,7 +114,8 @@ impl<const N: usize> Tiles<N> {
         self.tile[0] * self.tile[1]
     }
 
-    /// Computes the tiles of a range, those beside each other in turn: what lies in rows is read on and on.
+    /// Computes the tiles of a range: a few below each other, which share the lines and pages of what lies across, then
+    /// those beside them, which go on with what lies in rows.
     ///
     /// # Safety
     /// As for [`drive`](super::drive::drive); `level` was chosen by [`level`](crate::simd::level()).
@@ -136,7 +139,9 @@ impl<const N: usize> Tiles<N> {
         let lies_in_rows = self.along[MAX_OPERANDS] == 1;
         let step: [usize; N] = std::array::from_fn(|i| if direct(i) { self.along[i] as usize } else { 1 });
         for tile in range {
-            let (top, left) = (tile / right % down * height, tile % right * width);
+            let group = tile % (right * down) / (right * BANDS) * BANDS;
+            let (within, bands) = (tile % (right * down) - group * right, BANDS.min(down - group));
+            let (top, left) = ((group + within % bands) * height, within / bands * width);
             let part =
                 Part { rows: height.min(self.rows - top), columns: width.min(self.columns - left), pitch };
             let round = tile / right / down;
