@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from benches import peers
 
-__all__ = ["Comparison", "Plan", "compare"]
+__all__ = ["Comparison", "Plan", "Worker", "compare"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class Comparison:
     def against_beside(self, peer: str, amount: float) -> float:
         """`amount` in a peer's time, as a fraction of what was measured beside it; the best round's."""
         return amount / min(self.times[peer]) / max(self.beside)
+
+    def fraction(self, peer: str, amount: float) -> float:
+        """The same, but the median of the rounds' fractions: for limits that drift as much as what they limit."""
+        return median(amount / time / beside for time, beside in zip(self.times[peer], self.beside, strict=True))
 
 
 class Worker:
@@ -99,7 +103,7 @@ def compare(
     plan: Plan,
     *,
     only: Callable[[str], bool] = lambda name: True,  # noqa: ARG005
-    beside: Callable[[], float] | None = None,
+    beside: Callable[[str], float] | None = None,
 ) -> Iterator[Comparison]:
     """Times each case of a module for every installed peer that has it.
 
@@ -109,7 +113,7 @@ def compare(
         threads: how many threads each gets.
         plan: how thoroughly to measure.
         only: whether a case of that name is wanted.
-        beside: something else to be measured in every round, such as the machine's peak.
+        beside: something else to be measured in every round of the case it is told, such as the machine's peak.
 
     Yields:
         one comparison for each case.
@@ -123,7 +127,7 @@ def compare(
             taking_part = [worker for worker in workers if name in worker.names]
             for _ in range(plan.rounds):
                 if beside is not None:
-                    result.beside.append(beside())
+                    result.beside.append(beside(name))
                 for worker in taking_part:
                     answer = worker.time(name, plan.seconds)
                     result.times.setdefault(worker.peer, []).append(answer["seconds"])

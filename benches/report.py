@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +14,7 @@ from benches import (
     bench_elementwise,
     bench_gemm,
     bench_gemm_bf16,
+    bench_layouts,
     bench_overheads,
     bench_workloads,
     footprint,
@@ -22,7 +22,7 @@ from benches import (
     peers,
     regions,
 )
-from benches.interleave import Comparison, Plan, compare
+from benches.interleave import Comparison, Plan, Worker, compare
 from benches.machine import Machine
 from benches.models import MODELS
 from benches.roofline import Point, draw
@@ -45,9 +45,11 @@ class Settings:
         """A limit of this machine, where it can be measured."""
         return self.machine.limit(what, threads) if self.machine is not None else None
 
-    def beside(self, what: str, threads: int) -> Callable[[], float] | None:
-        """How to measure a limit between other measurements."""
-        return partial(self.machine.limit, what, threads) if self.machine is not None else None
+    def beside(self, what: str | Callable[[str], str], threads: int) -> Callable[[str], float] | None:
+        """How to measure a limit, which may depend on the case's name, between other measurements."""
+        if (machine := self.machine) is None:
+            return None
+        return lambda name: machine.limit(what if isinstance(what, str) else what(name), threads)
 
 
 def _ratios(result: Comparison, among: list[str]) -> list[str]:
@@ -111,24 +113,47 @@ def gemm_bf16(settings: Settings) -> None:
 
 
 def elementwise(settings: Settings) -> None:
-    """Operations as fractions of bandwidth, and peers' times over ours."""
+    """Operations as fractions of bandwidth, and peers' times over ours; then operands that are not contiguous."""
     others = _here(bench_elementwise.PEERS[1:])
     for threads in settings.threads:
-        limits = {what: settings.limit(what, threads) for what in ("triad", "read")}
         print(
             f"Elementwise operations on {threads} thread(s), fresh results: fraction of bandwidth, peers' time / ours"
         )
         table = Table("operation", "ours", "bandwidth", *(f"{p}/ours" for p in others), "faults")
+        beside = settings.beside(lambda name: bench_elementwise.traffic(name)[0], threads)
         results = compare(
-            bench_elementwise.__name__, bench_elementwise.PEERS, threads, settings.plan, only=settings.only
+            bench_elementwise.__name__,
+            bench_elementwise.PEERS,
+            threads,
+            settings.plan,
+            only=settings.only,
+            beside=beside,
         )
         for result in results:
-            what, size = bench_elementwise.traffic(result.name)
-            ours, limit = result.seconds(peers.OURS), limits[what]
-            fraction = number(size / ours * 1e-9 / limit) if limit and result.name.endswith("1e7") else ""
+            moved = bench_elementwise.traffic(result.name)[1] * 1e-9
+            far = result.beside and result.name.endswith("1e7")
+            fraction = number(result.fraction(peers.OURS, moved)) if far else ""
             faults = number(result.faults[peers.OURS])
-            table.row(result.name, time(ours), fraction, *_ratios(result, others), faults)
+            table.row(result.name, time(result.seconds(peers.OURS)), fraction, *_ratios(result, others), faults)
         print()
+        _layouts(settings, threads)
+
+
+def _layouts(settings: Settings, threads: int) -> None:
+    others = _here(bench_layouts.PEERS[1:])
+    print(f"Operands that are not contiguous, on {threads} thread(s): our time / contiguous, peers' time / ours")
+    table = Table("operation", "ours", "contiguous", *(f"{p}/ours" for p in others))
+    module = bench_layouts.__name__
+    with Worker(module, peers.OURS, threads) as contiguous:
+
+        def beside(name: str) -> float:
+            return 1 / contiguous.time(bench_layouts.contiguous(name), settings.plan.seconds)["seconds"]
+
+        only = settings.only
+        for result in compare(module, bench_layouts.PEERS, threads, settings.plan, only=only, beside=beside):
+            slower = number(1 / result.fraction(peers.OURS, 1.0))
+            table.row(result.name, time(result.seconds(peers.OURS)), slower, *_ratios(result, others))
+    print()
 
 
 def overheads(settings: Settings) -> None:

@@ -76,6 +76,35 @@ pub(crate) unsafe fn panel_of<S: Simd, T: Copy>(
     }
 }
 
+/// `to[k][j] = from[j][k]` for `j < n` and `k < depth`, and nothing beyond; the strides are those of the first index.
+///
+/// # Safety
+/// Both matrices are valid and do not overlap.
+#[inline(always)]
+pub(crate) unsafe fn exact<S: Simd, T: Copy>(
+    simd: S,
+    n: usize,
+    depth: usize,
+    from: *const T,
+    from_s: isize,
+    to: *mut T,
+    to_s: isize,
+) {
+    // What blocks cannot take without writing beyond is left to the plain loop.
+    let whole = if to_s < 0 { 0 } else { n / 4 * 4 };
+    // SAFETY: the caller's promise.
+    unsafe {
+        if whole > 0 {
+            panel(simd, whole, depth, from, from_s, to, to_s as usize);
+        }
+        for j in whole..n {
+            for k in 0..depth as isize {
+                *to.offset(k * to_s).add(j) = *from.offset(j as isize * from_s).add(k as usize);
+            }
+        }
+    }
+}
+
 /// How many columns of the source a block takes.
 pub(crate) const fn edge<T>() -> usize {
     if size_of::<T>() == 8 { 4 } else { 8 }

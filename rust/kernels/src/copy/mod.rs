@@ -92,7 +92,7 @@ where
 #[inline(always)]
 unsafe fn row<A: Copy, B: Copy>(n: usize, x: *const A, xs: isize, y: *mut B, ys: isize, f: impl Fn(A) -> B) {
     // SAFETY (all arms): promised by the caller. Only the first is vectorised by the compiler into plain loads
-    // and stores, the second into a splat, so they are told apart here.
+    // and stores, the second into a splat, the third into shuffles, so they are told apart here.
     match (xs, ys) {
         // SAFETY: see above.
         (1, 1) => (0..n).for_each(|i| unsafe { *y.add(i) = f(*x.add(i)) }),
@@ -102,6 +102,8 @@ unsafe fn row<A: Copy, B: Copy>(n: usize, x: *const A, xs: isize, y: *mut B, ys:
             // SAFETY: see above.
             (0..n).for_each(|i| unsafe { *y.add(i) = value });
         }
+        // SAFETY: see above.
+        (2, 1) => (0..n).for_each(|i| unsafe { *y.add(i) = f(*x.add(2 * i)) }),
         _ => {
             // SAFETY: see above.
             (0..n as isize).for_each(|i| unsafe { *y.offset(i * ys) = f(*x.offset(i * xs)) });

@@ -100,16 +100,12 @@ impl<T: Copy> Kernel for Unchanged<T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Strip { m, n, xs, ys, .. } = self.at;
-        // What register tiles cannot take without writing beyond is left to the plain loop.
-        let whole = n / 4 * 4;
         // SAFETY: inside both tensors.
         unsafe {
-            for i in (0..whole).step_by(STRIP) {
+            for i in (0..n).step_by(STRIP) {
                 let (x, y) = (self.x.offset(i as isize * xs), self.y.add(i));
-                registers::panel(simd, STRIP.min(whole - i), m, x, xs, y, ys as usize);
+                registers::exact(simd, STRIP.min(n - i), m, x, xs, y, ys);
             }
-            let (x, y) = (self.x.offset(whole as isize * xs), self.y.add(whole));
-            strip(m, n - whole, x, xs, y, ys, |value| value);
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Walks strided operands in rows that a formula can be computed on.
+use super::gaps::{gather, scatter};
 use super::stream;
+use super::tiles::Tiles;
 use crate::nest::Nest;
 use crate::operand::{In, Out, Shared};
 use crate::pool;
-use crate::simd::{MAX_LANES, level};
+use crate::simd::{MAX_LANES, level, stream_fence};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -14,14 +16,16 @@ pub const MAX_OPERANDS: usize = 3;
 pub(super) const BLOCK: usize = 512;
 /// Rows shorter than this are not worth a call each: they are gathered into blocks as well.
 const SHORT: usize = 32;
+/// Rows shorter than this are not stored past the caches: too few of their vectors are whole and aligned.
+const ROW_PAST: usize = 256;
 /// Work is handed out in units of so many elements: whole cache lines.
 const UNIT: usize = 64;
 
 /// Computes `n` elements of `y` from rows of `x`: contiguous where the step is 1; where it is 0, [`MAX_LANES`] copies of
 /// one element. The first argument is the formula, whose type only the row function knows: so that all formulas share
-/// one compiled walk.
+/// one compiled walk. The last argument asks for stores past the caches; whoever asks fences them.
 pub(super) type Row<A, B, const N: usize> =
-    unsafe fn(formula: *const (), x: [*const A; N], step: [usize; N], y: *mut B, n: usize);
+    unsafe fn(formula: *const (), x: [*const A; N], step: [usize; N], y: *mut B, n: usize, past: bool);
 
 /// The number of elements where every operand is contiguous: no loop needs to be found then.
 #[inline(always)]
@@ -61,22 +65,15 @@ pub(super) unsafe fn drive_contiguous<A: Copy, B: Copy, const N: usize>(
     x: [*const A; N],
     y: *mut B,
 ) {
-    // In place, the lines are in the cache already.
-    let is_far = stream::is_far(n, y) && x.iter().all(|&x| x.addr() != y.addr());
-    let (formula, x, y, level) = (Shared(formula), Shared(x), Shared(y), level());
+    let past = stream::pays(n, &x, y);
+    let (formula, x, y) = (Shared(formula), Shared(x), Shared(y));
     pool::chunks(n.div_ceil(UNIT), grain(weight) / UNIT, |range| {
         let (start, end) = (range.start * UNIT, (range.end * UNIT).min(n));
         let x = x.get().map(|x| x.wrapping_add(start));
-        // SAFETY: the range lies within the operands, and begins at a whole line of `y`.
-        unsafe {
-            let y = y.get().add(start);
-            if is_far {
-                stream::in_blocks(level, end - start, y, |at, y, n| {
-                    row(formula.get(), x.map(|x| x.add(at)), [1; N], y, n)
-                });
-            } else {
-                row(formula.get(), x, [1; N], y, end - start);
-            }
+        // SAFETY: the range lies within the operands.
+        unsafe { row(formula.get(), x, [1; N], y.get().add(start), end - start, past) };
+        if past {
+            stream_fence();
         }
     });
 }
@@ -102,17 +99,23 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     let Some(nest) = Nest::sorted(shape, strides, MAX_OPERANDS) else { return };
     let mut outer = nest;
     let (n, inner) = outer.take_inner();
-    let walk = Walk {
-        row,
-        formula,
-        x: std::array::from_fn(|i| x[i].ptr),
-        y: y.ptr,
-        outer,
-        n,
-        inner,
-        rows_are_plain: inner[MAX_OPERANDS] == 1 && inner[..N].iter().all(|&s| s == 0 || s == 1),
-    };
     let total = n * outer.count();
+    let x = x.map(|x| x.ptr);
+    let rows_are_plain = inner[MAX_OPERANDS] == 1 && inner[..N].iter().all(|&s| s == 0 || s == 1);
+    let past = n >= ROW_PAST && stream::pays(total, &x, y.ptr);
+    let walk = Walk { row, formula, x, y: y.ptr, outer, n, inner, rows_are_plain, past };
+    let size = size_of::<A>().max(size_of::<B>());
+    if !rows_are_plain && let Some(tiles) = Tiles::new(&nest, size) {
+        let (level, formula, x, y) = (level(), Shared(formula), Shared(x), Shared(y.ptr));
+        pool::chunks(tiles.count(), grain(weight) / tiles.size(), |range| {
+            // SAFETY: the caller's promise.
+            unsafe { tiles.run(range, level, (row, formula.get()), x.get(), y.get(), past) };
+            if past {
+                stream_fence();
+            }
+        });
+        return;
+    }
     let walk = Shared(&walk);
     pool::chunks(total.div_ceil(UNIT), grain(weight) / UNIT, |range| {
         let range = range.start * UNIT..(range.end * UNIT).min(total);
@@ -120,7 +123,10 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
         // SAFETY: the caller's promise; tasks write different elements.
         unsafe {
             if walk.rows_are_plain && (walk.n >= SHORT || walk.n == total) {
-                walk.plain(range)
+                walk.plain(range);
+                if walk.past {
+                    stream_fence();
+                }
             } else {
                 walk.gathered(range)
             }
@@ -138,6 +144,8 @@ struct Walk<A, B, const N: usize> {
     n: usize,
     inner: [isize; MAX_OPERANDS + 1],
     rows_are_plain: bool,
+    /// Whether rows are stored past the caches.
+    past: bool,
 }
 
 impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
@@ -177,7 +185,7 @@ impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
                 }
             }
             // SAFETY: as above.
-            unsafe { (self.row)(self.formula, x, step, self.y.offset(at[MAX_OPERANDS]), len) };
+            unsafe { (self.row)(self.formula, x, step, self.y.offset(at[MAX_OPERANDS]), len, self.past) };
         });
     }
 
@@ -196,7 +204,8 @@ impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
                 for i in 0..N {
                     // SAFETY: the offsets lie inside the operands, the pieces add up to at most a block.
                     unsafe {
-                        gather(self.x[i].offset(at[i]), self.inner[i], &mut blocks[i][filled..filled + len])
+                        let to = blocks[i][filled..].as_mut_ptr().cast();
+                        gather(self.x[i].offset(at[i]), self.inner[i], to, len);
                     };
                 }
                 filled += len;
@@ -204,48 +213,15 @@ impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
             let x = std::array::from_fn(|i| blocks[i].as_ptr().cast());
             // SAFETY: the blocks hold the elements of the range; tasks write different elements.
             unsafe {
-                (self.row)(self.formula, x, [1; N], out.as_mut_ptr().cast(), end - start);
+                (self.row)(self.formula, x, [1; N], out.as_mut_ptr().cast(), end - start, false);
                 let mut done = 0;
                 self.pieces(start..end, |at, len| {
-                    scatter(
-                        &out[done..done + len],
-                        self.y.offset(at[MAX_OPERANDS]),
-                        self.inner[MAX_OPERANDS],
-                    );
+                    let from = out[done..].as_ptr().cast();
+                    scatter(from, self.y.offset(at[MAX_OPERANDS]), self.inner[MAX_OPERANDS], len);
                     done += len;
                 });
             }
             start = end;
         }
-    }
-}
-
-/// # Safety
-/// `to.len()` elements lie at `from` in steps of `step`.
-#[inline(always)]
-unsafe fn gather<A: Copy>(from: *const A, step: isize, to: &mut [MaybeUninit<A>]) {
-    if step == 1 {
-        // SAFETY: the caller's promise; the block is ours.
-        unsafe { std::ptr::copy_nonoverlapping(from, to.as_mut_ptr().cast(), to.len()) };
-        return;
-    }
-    for (i, slot) in to.iter_mut().enumerate() {
-        // SAFETY: the caller's promise.
-        slot.write(unsafe { *from.offset(i as isize * step) });
-    }
-}
-
-/// # Safety
-/// `from` is initialised, and its elements may be written at `to` in steps of `step`.
-#[inline(always)]
-unsafe fn scatter<B: Copy>(from: &[MaybeUninit<B>], to: *mut B, step: isize) {
-    if step == 1 {
-        // SAFETY: the caller's promise; the block is ours.
-        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr().cast(), to, from.len()) };
-        return;
-    }
-    for (i, value) in from.iter().enumerate() {
-        // SAFETY: the caller's promise.
-        unsafe { *to.offset(i as isize * step) = value.assume_init() };
     }
 }

@@ -1,6 +1,6 @@
 //! Formulas on floats.
-use super::Formula;
 use super::drive::{BLOCK, Row, contiguous, drive, drive_contiguous, grain};
+use super::{Formula, stream};
 use crate::operand::{In, Out};
 use crate::simd::{
     Float, FloatElem, FloatVec, Kernel, Level, MAX_LANES, Simd, dispatch, dispatch_unchecked, level,
@@ -28,7 +28,7 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
             let y = Out { ptr: y.ptr.cast::<T::Compute>(), strides: y.strides };
             match whole {
                 Some(n) if n < 2 * grain(F::WEIGHT) => {
-                    dispatch(Loop { f, x: x.map(|x| x.ptr), step: [1; N], y: y.ptr, n })
+                    dispatch(Loop { f, x: x.map(|x| x.ptr), step: [1; N], y: y.ptr, n, past: false })
                 }
                 Some(n) => drive_contiguous(
                     row::<T::Compute, F, N>(),
@@ -58,30 +58,87 @@ struct Loop<T, F, const N: usize> {
     step: [usize; N],
     y: *mut T,
     n: usize,
+    /// Whether to store past the caches.
+    past: bool,
+}
+
+/// How many vectors of a cheap formula are computed before they are written.
+const GROUP: usize = 4;
+
+/// # Safety
+/// As for [`FloatVec::store`] or, where it is to go past the caches, [`FloatVec::stream`].
+#[inline(always)]
+unsafe fn put<V: FloatVec>(value: V, to: *mut V::Elem, past: bool) {
+    // SAFETY: the caller's promise.
+    unsafe { if past { value.stream(to) } else { value.store(to) } }
+}
+
+/// A load whose address ends in the same twelve bits as that of a store under way waits for it. So where the row of
+/// `y` begins, but for whole pages, a few lines after one of `x`, as memory straight from the system does, each load would
+/// wait for the store before; from the last vector to the first none does.
+#[inline(always)]
+fn backwards<T, const N: usize>(x: [*const T; N], step: [usize; N], y: *const T) -> bool {
+    const PAGE: usize = 4096;
+    const NEAR: usize = 512;
+    let (mut after, mut before) = (NEAR, NEAR);
+    for k in 0..N {
+        let distance = y.addr().wrapping_sub(x[k].addr()) % PAGE;
+        if step[k] != 0 && distance != 0 {
+            after = after.min(distance);
+            before = before.min(PAGE - distance);
+        }
+    }
+    after < before
 }
 
 impl<T: Float, F: Formula<N>, const N: usize> Kernel for Loop<T, F, N> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { f, x, step, y, n } = self;
+        let Self { f, x, step, y, n, past } = self;
         let lanes = T::Vec::<S>::LANES;
         let mut v = [T::Vec::<S>::zero(simd); N];
-        let mut i = 0;
+        // Streaming stores are of whole, aligned vectors.
+        let head = if past { stream::before_whole(y, lanes * size_of::<T>(), n) } else { 0 };
+        let count = (n - head) / lanes;
+        let tail = head + count * lanes;
+        let (mut i, mut by) = (head, lanes);
+        if count > 1 && backwards(x, step, y) {
+            (i, by) = (tail - lanes, lanes.wrapping_neg());
+        }
+        let mut left = count;
         // SAFETY: rows as `Row` describes them: n elements, or a vector of copies.
         unsafe {
-            while i + lanes <= n {
+            // Of cheap formulas several at a time, all read before any is written: for what one direction does not cure.
+            while F::WEIGHT == 1 && left >= GROUP {
+                let mut values = [v[0]; GROUP];
+                for (j, value) in values.iter_mut().enumerate() {
+                    let i = i.wrapping_add(j.wrapping_mul(by));
+                    for k in 0..N {
+                        v[k] = FloatVec::load(simd, x[k].add(i * step[k]));
+                    }
+                    *value = f.eval(v);
+                }
+                for value in values {
+                    put(value, y.add(i), past);
+                    i = i.wrapping_add(by);
+                }
+                left -= GROUP;
+            }
+            for _ in 0..left {
                 for k in 0..N {
                     v[k] = FloatVec::load(simd, x[k].add(i * step[k]));
                 }
-                f.eval(v).store(y.add(i));
-                i += lanes;
+                put(f.eval(v), y.add(i), past);
+                i = i.wrapping_add(by);
             }
-            if i < n {
-                for k in 0..N {
-                    v[k] = FloatVec::load_first(simd, x[k].add(i * step[k]), n - i);
+            for (i, n) in [(0, head), (tail, n - tail)] {
+                if n > 0 {
+                    for k in 0..N {
+                        v[k] = FloatVec::load_first(simd, x[k].add(i * step[k]), n);
+                    }
+                    f.eval(v).store_first(y.add(i), n);
                 }
-                f.eval(v).store_first(y.add(i), n - i);
             }
         }
     }
@@ -97,9 +154,10 @@ fn row<T: Float, F: Formula<N>, const N: usize>() -> Row<T, T, N> {
         step: [usize; N],
         y: *mut T,
         n: usize,
+        past: bool,
     ) {
         // SAFETY: the level is supported, and the formula is of this type.
-        unsafe { S::new_unchecked().vectorize(Loop { f: *f.cast::<F>(), x, step, y, n }) }
+        unsafe { S::new_unchecked().vectorize(Loop { f: *f.cast::<F>(), x, step, y, n, past }) }
     }
     match level() {
         #[cfg(target_arch = "x86_64")]
@@ -127,14 +185,21 @@ unsafe fn half_row<T: FloatElem, const N: usize>(
     step: [usize; N],
     y: *mut T,
     n: usize,
+    past: bool,
 ) {
     // SAFETY: the caller's promise.
     let Halves { row, formula, level } = unsafe { &*formula.cast::<Halves<T, N>>() };
     let mut wide = [[MaybeUninit::<T::Compute>::uninit(); BLOCK]; N];
     let mut out = [MaybeUninit::<T::Compute>::uninit(); BLOCK];
+    let mut lines = Lines([MaybeUninit::<T>::uninit(); BLOCK]);
+    let lines = lines.0.as_mut_ptr().cast::<T>();
     let mut start = 0;
+    // The first block ends where the first line does.
+    let mut len = if past { stream::before_whole(y, stream::LINE, n) } else { 0 };
     while start < n {
-        let len = BLOCK.min(n - start);
+        if len == 0 {
+            len = BLOCK.min(n - start);
+        }
         // SAFETY: rows as `Row` describes them; blocks hold what is asked for; the level was chosen by `level()`.
         unsafe {
             for k in 0..N {
@@ -143,12 +208,23 @@ unsafe fn half_row<T: FloatElem, const N: usize>(
                 dispatch_unchecked(*level, kernel);
             }
             let ptrs = std::array::from_fn(|k| wide[k].as_ptr().cast());
-            row(*formula, ptrs, step, out.as_mut_ptr().cast(), len);
-            dispatch_unchecked(*level, Narrow { x: out.as_ptr().cast(), y: y.add(start), n: len });
+            row(*formula, ptrs, step, out.as_mut_ptr().cast(), len, false);
+            let y = y.add(start);
+            let aligned = past && y.addr().is_multiple_of(stream::LINE);
+            let narrow = Narrow { x: out.as_ptr().cast(), y: if aligned { lines } else { y }, n: len };
+            dispatch_unchecked(*level, narrow);
+            if aligned {
+                stream::lines(*level, lines, y, len);
+            }
         }
         start += len;
+        len = 0;
     }
 }
+
+/// A block of results on their way past the caches.
+#[repr(align(64))]
+struct Lines<T>([MaybeUninit<T>; BLOCK]);
 
 struct Widen<T: FloatElem> {
     x: *const T,

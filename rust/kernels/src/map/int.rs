@@ -118,6 +118,7 @@ fn row<A: Copy, B, F: Scalar<A, B, N>, const N: usize>() -> Row<A, B, N> {
         step: [usize; N],
         y: *mut B,
         n: usize,
+        _: bool,
     ) {
         // SAFETY: the level is supported, and the formula is of this type.
         unsafe { S::new_unchecked().vectorize(Loop { f: *f.cast::<F>(), x, step, y, n }) }

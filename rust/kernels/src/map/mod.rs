@@ -1,13 +1,16 @@
 //! Elementwise kernels: a formula, written once, over operands of any strides.
 //!
-//! Loops are merged as far as strides allow; rows are computed where they lie, anything else in small blocks on the stack.
+//! Loops are merged as far as strides allow; rows are computed where they lie, anything else in tiles or small blocks on the
+//! stack.
 //! Every element goes through the same vector formula, whatever its place, so its bits depend on its operands alone.
 mod drive;
 mod float;
+mod gaps;
 mod int;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 use crate::elem::Elem;
 use crate::simd::FloatVec;

@@ -1,52 +1,34 @@
 //! Results too large for any cache are stored past them: an ordinary store would first read the line it overwrites.
-use crate::simd::{Float, FloatVec, Kernel, Level, Simd, dispatch_unchecked, stream_fence};
-use std::mem::MaybeUninit;
+use crate::simd::{Float, FloatVec, Kernel, Level, Simd, dispatch_unchecked};
 
 /// Results of so many bytes are gone from the caches before anybody reads them; tests need not be that large.
 const FAR: usize = if cfg!(test) { 64 << 10 } else { 16 << 20 };
-/// Elements computed at a time, in the first cache.
-const BLOCK: usize = 1024;
 /// What a streaming store must be aligned to at every level.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
-/// Whether `n` elements of `y` are worth it.
-pub(super) fn is_far<B>(n: usize, y: *const B) -> bool {
-    n.saturating_mul(size_of::<B>()) >= FAR && y.addr().is_multiple_of(LINE)
+/// Whether `n` elements of `y` are worth it. In place, the lines are in the cache already.
+pub(super) fn pays<A, B>(n: usize, x: &[*const A], y: *const B) -> bool {
+    n.saturating_mul(size_of::<B>()) >= FAR && x.iter().all(|x| x.addr() != y.addr())
 }
 
-/// Room for a block.
-#[repr(align(64))]
-struct Room<B>(MaybeUninit<[B; BLOCK]>);
+/// How many elements lie before the first whole vector of `bytes`, at most `n`.
+#[inline(always)]
+pub(super) fn before_whole<B>(y: *const B, bytes: usize, n: usize) -> usize {
+    (y.addr().wrapping_neg() % bytes / size_of::<B>()).min(n)
+}
 
-/// Calls `compute` for blocks of `n` elements, with where a block begins, where it is to be written and how long it is,
-/// and moves each to `y`.
+/// Moves `n` elements past the caches.
 ///
 /// # Safety
-/// `y` has room for `n` elements and is aligned as [`is_far`] asks; the machine supports `level`.
-pub(super) unsafe fn in_blocks<B: Copy>(
-    level: Level,
-    n: usize,
-    y: *mut B,
-    mut compute: impl FnMut(usize, *mut B, usize),
-) {
-    let mut room = Room::<B>(MaybeUninit::uninit());
-    let block = room.0.as_mut_ptr().cast::<B>();
-    for start in (0..n).step_by(BLOCK) {
-        let len = BLOCK.min(n - start);
-        compute(start, block, len);
-        let lines = len * size_of::<B>() / LINE;
-        let moved = lines * LINE / size_of::<B>();
-        // SAFETY: the block and `y` have so many elements; blocks begin at whole lines; the level is supported.
-        unsafe {
-            let to = y.add(start);
-            dispatch_unchecked(
-                level,
-                Move { from: block.cast(), to: to.cast(), n: lines * LINE / size_of::<f32>() },
-            );
-            std::ptr::copy_nonoverlapping(block.add(moved), to.add(moved), len - moved);
-        }
+/// Both have room for as many; both begin at whole lines; the machine supports `level`.
+pub(super) unsafe fn lines<B: Copy>(level: Level, from: *const B, to: *mut B, n: usize) {
+    let whole = n * size_of::<B>() / LINE * LINE;
+    let moved = whole / size_of::<B>();
+    // SAFETY: the caller's promise.
+    unsafe {
+        dispatch_unchecked(level, Move { from: from.cast(), to: to.cast(), n: whole / size_of::<f32>() });
+        std::ptr::copy_nonoverlapping(from.add(moved), to.add(moved), n - moved);
     }
-    stream_fence();
 }
 
 type F32s<S> = <f32 as Float>::Vec<S>;

@@ -322,35 +322,147 @@ fn large_and_in_place_on_several_threads() {
     set_num_threads(0);
 }
 
+/// Operands in `order` (outermost first) with gaps of `gap - 1` elements: strides, and elements taken.
+fn dense(shape: &[usize], order: &[usize], gap: usize) -> (Vec<isize>, usize) {
+    let (mut strides, mut step) = (vec![0; shape.len()], gap);
+    for &d in order.iter().rev() {
+        strides[d] = step as isize;
+        step *= shape[d];
+    }
+    (strides, step)
+}
+
+/// One layout after another for both inputs and the output, or the output on the first input.
+fn tiles<T: FloatElem + Debug + PartialEq>(of: fn(f32) -> T) {
+    let orders: [&[usize]; 4] = [&[0, 1, 2], &[0, 2, 1], &[2, 1, 0], &[1, 2, 0]];
+    for shape in [[1, 40, 37], [3, 64, 33], [2, 19, 600], [1, 1100, 3], [2, 1, 300]] {
+        let n: usize = shape.iter().product();
+        let value = |i: usize| of((i % 251) as f32 - 125.0);
+        for (round, x_order) in orders.iter().enumerate() {
+            for (gaps, y_order) in [([1, 1], 0), ([2, 1], 0), ([1, 2], round), ([5, 1], 3)] {
+                let (xs, xn) = dense(&shape, x_order, gaps[0]);
+                let (ys, yn) = dense(&shape, orders[y_order], gaps[1]);
+                // The second input repeats along the last dimension, and goes backwards along the one before.
+                let zs = [shape[1] as isize, -1, 0];
+                let x: Vec<T> = (0..xn).map(value).collect();
+                let zn: Vec<T> = (0..shape[0] * shape[1]).map(|i| value(7 * i)).collect();
+                let last = shape[1] - 1;
+                let z = In { ptr: zn[last..].as_ptr(), strides: &zs };
+                let (x_at, y_at, z_at) = (offsets(&shape, &xs), offsets(&shape, &ys), offsets(&shape, &zs));
+                let z_of = |i: usize| zn[(last as isize + z_at[i]) as usize];
+                let single = |i: usize| alone(formula::Add, [x[x_at[i] as usize], z_of(i)], x[0]);
+                let sums: Vec<T> = (0..n).map(single).collect();
+                for in_place in [false, true] {
+                    let (mut got, at) = if in_place { (x.clone(), &x_at) } else { (vec![x[0]; yn], &y_at) };
+                    let mut want = got.clone();
+                    for (i, &at) in at.iter().enumerate() {
+                        want[at as usize] = sums[i];
+                    }
+                    let y = Out { ptr: got.as_mut_ptr(), strides: if in_place { &xs } else { &ys } };
+                    let from = if in_place { y.ptr.cast_const() } else { x.as_ptr() };
+                    // SAFETY: the layouts were made for these buffers; the output is exactly the input or none.
+                    unsafe { float(formula::Add, &shape, [In { ptr: from, strides: &xs }, z], y) };
+                    assert!(got == want, "{shape:?} {xs:?} {ys:?} {in_place}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn tiles_of_any_layout() {
+    for level in available() {
+        for threads in [1, 2, 3] {
+            set_num_threads(threads);
+            with_level(level, || {
+                tiles::<f32>(|x| x);
+                tiles::<f64>(f64::from);
+                tiles::<bf16>(bf16::from_f32);
+                tiles::<f16>(f16::from_f32);
+            });
+        }
+    }
+    set_num_threads(0);
+}
+
+#[test]
+fn tiles_of_integers_and_comparisons() {
+    let (rows, columns) = (70usize, 601usize);
+    let x: Vec<i64> = (0..rows * columns).map(|i| i as i64 % 97).collect();
+    let bytes: Vec<u8> = x.iter().map(|&x| x as u8).collect();
+    let (mut product, mut less) = (vec![0u8; x.len()], vec![0u8; x.len()]);
+    let (straight, turned) = ([columns as isize, 1], [1, rows as isize]);
+    for level in available() {
+        // SAFETY: all hold as many elements.
+        with_level(level, || unsafe {
+            let shape = [rows, columns];
+            let [a, b] = [&straight, &turned].map(|strides| In { ptr: x.as_ptr(), strides });
+            compare(formula::Lt, &shape, a, b, Out { ptr: less.as_mut_ptr(), strides: &straight });
+            let [a, b] = [&straight, &turned].map(|strides| In { ptr: bytes.as_ptr(), strides });
+            int(formula::Mul, &shape, [a, b], Out { ptr: product.as_mut_ptr(), strides: &turned });
+        });
+        for i in 0..rows {
+            for j in 0..columns {
+                let (a, b) = (i * columns + j, j * rows + i);
+                assert_eq!(less[a], u8::from(x[a] < x[b]));
+                assert_eq!(product[b], bytes[a].wrapping_mul(bytes[b]));
+            }
+        }
+    }
+}
+
 #[test]
 fn results_past_the_caches() {
     fn check<T: FloatElem + PartialEq + Debug>(value: impl Fn(usize) -> T) {
         // Not whole lines, and a length that threads share unevenly.
-        let n = 300_037;
+        let (rows, columns) = (37, 8_101);
+        let n = rows * columns;
         let x: Vec<T> = (0..n).map(&value).collect();
-        let mut room = vec![value(0); n + 64];
-        let start = room.as_ptr().align_offset(64);
-        let y = room[start..].as_mut_ptr();
-        assert!(
-            super::stream::is_far(n, y.cast_const())
-                && !super::stream::is_far(n, y.wrapping_add(1).cast_const())
-        );
-        for threads in [1, 3] {
+        let mut room = vec![value(0); n + 128];
+        let line = room.as_ptr().align_offset(64);
+        for (threads, at) in [(1, line), (3, line), (1, line + 1), (2, line + 63)] {
             set_num_threads(threads);
             room.fill(value(0));
-            let y = room[start..].as_mut_ptr();
-            // SAFETY: both buffers hold `n` elements.
+            let y = Out { ptr: room[at..].as_mut_ptr(), strides: &[1] };
+            let (matrix, row) = (&[columns as isize, 1], &[0, 1]);
+            assert!(stream::pays(n, &[x.as_ptr()], y.ptr));
+            // SAFETY: both buffers hold `n` elements from there.
             unsafe {
-                let y = Out { ptr: y, strides: &[1] };
                 float(formula::Neg, &[n], [In { ptr: x.as_ptr(), strides: &[1] }], y);
                 float(formula::Neg, &[n], [In { ptr: y.ptr.cast_const(), strides: &[1] }], y);
+                assert_eq!(room[at..at + n], x[..]);
+                let y = Out { ptr: room[at..].as_mut_ptr(), strides: matrix };
+                let x = [In { ptr: x.as_ptr(), strides: matrix }, In { ptr: x.as_ptr(), strides: row }];
+                float(formula::Mul, &[rows, columns], x, y);
             }
-            assert_eq!(room[start..start + n], x[..]);
-            assert!(room[start + n..].iter().all(|&rest| rest == value(0)));
+            for (i, &got) in room[at..at + n].iter().enumerate() {
+                assert_eq!(got, alone(formula::Mul, [x[i], x[i % columns]], x[0]), "at {i}");
+            }
+            assert!(room[..at].iter().chain(&room[at + n..]).all(|&rest| rest == value(0)));
         }
         set_num_threads(0);
     }
     check::<f32>(|i| i as f32);
     check::<f64>(|i| i as f64);
     check::<half::bf16>(|i| half::bf16::from_f32((i % 251) as f32));
+}
+
+#[test]
+fn forwards_or_backwards_by_where_memory_lies() {
+    const N: usize = 333;
+    let mut room = vec![0f32; 4096];
+    let page = room.as_ptr().align_offset(4096);
+    for distance in (0..40).chain(1000..1024) {
+        // The result a little after the input, up to whole pages, or on it; in the second round before it.
+        for (x, y) in [(page, page + 1024 + distance), (page + 1024 + distance, page)] {
+            room[x..x + N].iter_mut().enumerate().for_each(|(i, x)| *x = i as f32);
+            let place = room.as_mut_ptr();
+            // SAFETY: both lie in the buffer and do not overlap.
+            unsafe {
+                let x = In { ptr: place.add(x).cast_const(), strides: &[1] };
+                float(formula::Neg, &[N], [x], Out { ptr: place.add(y), strides: &[1] });
+            }
+            assert!((0..N).all(|i| room[y + i] == -(i as f32)));
+        }
+    }
 }

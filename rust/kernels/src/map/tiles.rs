@@ -1,0 +1,243 @@
+//! Operands that lie in other directions than the result, or with gaps: computed in tiles, so that each cache line that is
+//! touched is used whole while it is near.
+use super::drive::{MAX_OPERANDS, Row};
+use super::gaps::{gather, scatter};
+use crate::nest::Nest;
+use crate::simd::{Kernel, Level, MAX_LANES, Simd, dispatch_unchecked};
+use crate::transpose;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+/// What each operand's part of a tile takes at most: one line high and [`COLUMNS`] wide.
+const TILE_BYTES: usize = 36 << 10;
+/// The longest row of a tile: long enough that a row costs little beside its elements, short enough that the lines which
+/// a tile's edges share with the next row of tiles are in the second cache still.
+const COLUMNS: usize = 512;
+const LINE: usize = 64;
+/// So many tiles below each other are computed before those beside them: they share pages.
+const BANDS: usize = 4;
+/// Rows shorter than this are better the other way where that is longer.
+const SHORT: usize = 64;
+/// Tiles of fewer elements are not worth the trouble.
+const WORTH: usize = 256;
+
+/// The offsets of the inputs, and of the output at [`MAX_OPERANDS`].
+type Offsets = [isize; MAX_OPERANDS + 1];
+
+/// How far rows of a tile are apart: an odd number of lines, so that they do not share sets of a cache.
+fn pitch(size: usize, columns: usize) -> usize {
+    let line = LINE / size;
+    (columns.div_ceil(line) | 1) * line
+}
+
+/// Room for an operand's part of a tile.
+#[repr(align(64))]
+#[derive(Clone, Copy)]
+struct Room([MaybeUninit<u8>; TILE_BYTES]);
+
+/// A walk in tiles over two loops of a nest.
+pub(super) struct Tiles<const N: usize> {
+    outer: Nest<{ MAX_OPERANDS + 1 }>,
+    /// The loop along rows, and the steps of the operands.
+    columns: usize,
+    along: Offsets,
+    /// The loop across them; one round where there is none.
+    rows: usize,
+    across: Offsets,
+    /// The extents of a tile.
+    tile: [usize; 2],
+}
+
+impl<const N: usize> Tiles<N> {
+    /// The walk over `nest`, whose last operand is the output and has elements of at most `size` bytes like the others;
+    /// `None` where tiles would be tiny.
+    pub fn new(nest: &Nest<{ MAX_OPERANDS + 1 }>, size: usize) -> Option<Self> {
+        let mut outer = *nest;
+        let inner = outer.rank().checked_sub(1)?;
+        let Some(across) = Self::across(nest, inner) else {
+            let (columns, along) = outer.take_inner();
+            let tile = [1, columns.min(2 * COLUMNS)];
+            return (columns >= WORTH / 4).then_some(Self {
+                outer,
+                columns,
+                along,
+                rows: 1,
+                across: [0; MAX_OPERANDS + 1],
+                tile,
+            });
+        };
+        let turned = |d| Self::operands().filter(|&i| !matches!(nest.strides(d)[i], 0 | 1)).count();
+        let (here, there) = (nest.extent(inner), nest.extent(across));
+        let swap =
+            turned(across) < turned(inner) || turned(across) == turned(inner) && here < SHORT && here < there;
+        let (mut columns, mut along) = outer.take_inner();
+        let (mut rows, mut across) = outer.take(across);
+        if swap {
+            ((columns, along), (rows, across)) = ((rows, across), (columns, along));
+        }
+        // In equal parts of whole lines.
+        let line = LINE / size;
+        let parts = columns.div_ceil(COLUMNS);
+        let width = columns.div_ceil(parts).next_multiple_of(line).min(columns);
+        let height = rows.min((TILE_BYTES / size / pitch(size, width) / line * line).max(1));
+        (width * height >= WORTH).then_some(Self {
+            outer,
+            columns,
+            along,
+            rows,
+            across,
+            tile: [height, width],
+        })
+    }
+
+    /// The inputs and the output.
+    fn operands() -> impl Iterator<Item = usize> {
+        (0..N).chain([MAX_OPERANDS])
+    }
+
+    /// The loop along which the elements of an input are nearer to each other than along the innermost.
+    fn across(nest: &Nest<{ MAX_OPERANDS + 1 }>, inner: usize) -> Option<usize> {
+        (0..N).find_map(|i| {
+            let step = |d: usize| nest.strides(d)[i].unsigned_abs();
+            let near = (0..inner).filter(|&d| (1..step(inner)).contains(&step(d)));
+            near.min_by_key(|&d| step(d))
+        })
+    }
+
+    /// How many tiles there are.
+    pub fn count(&self) -> usize {
+        self.outer.count() * self.columns.div_ceil(self.tile[1]) * self.rows.div_ceil(self.tile[0])
+    }
+
+    /// The elements of a whole tile.
+    pub fn size(&self) -> usize {
+        self.tile[0] * self.tile[1]
+    }
+
+    /// Computes the tiles of a range: a few below each other, which share the lines and pages of what lies across, then
+    /// those beside them, which go on with what lies in rows.
+    ///
+    /// # Safety
+    /// As for [`drive`](super::drive::drive); `level` was chosen by [`level`](crate::simd::level()).
+    pub unsafe fn run<A: Copy, B: Copy>(
+        &self,
+        range: Range<usize>,
+        level: Level,
+        (row, formula): (Row<A, B, N>, *const ()),
+        x: [*const A; N],
+        y: *mut B,
+        past: bool,
+    ) {
+        let mut rooms = [Room([MaybeUninit::uninit(); TILE_BYTES]); N];
+        let mut out = Room([MaybeUninit::uninit(); TILE_BYTES]);
+        let out = out.0.as_mut_ptr().cast::<B>();
+        let mut repeated = [[MaybeUninit::<A>::uninit(); MAX_LANES]; N];
+        let [height, width] = self.tile;
+        let pitch = pitch(size_of::<A>().max(size_of::<B>()), width);
+        let (down, right) = (self.rows.div_ceil(height), self.columns.div_ceil(width));
+        let direct = |i: usize| matches!(self.along[i], 0 | 1);
+        let lies_in_rows = self.along[MAX_OPERANDS] == 1;
+        let step: [usize; N] = std::array::from_fn(|i| if direct(i) { self.along[i] as usize } else { 1 });
+        for tile in range {
+            let group = tile % (right * down) / (right * BANDS) * BANDS;
+            let (within, bands) = (tile % (right * down) - group * right, BANDS.min(down - group));
+            let (top, left) = ((group + within % bands) * height, within / bands * width);
+            let part =
+                Part { rows: height.min(self.rows - top), columns: width.min(self.columns - left), pitch };
+            let round = tile / right / down;
+            self.outer.each(round..round + 1, |mut at| {
+                for i in Self::operands() {
+                    at[i] += top as isize * self.across[i] + left as isize * self.along[i];
+                }
+                let steps = |i: usize| [self.along[i], self.across[i]];
+                // SAFETY: the offsets lie inside the operands, and the tile in its rooms; tasks write different elements.
+                unsafe {
+                    // Where each row begins, and how far on the next does.
+                    let mut rows: [(*const A, isize); N] =
+                        std::array::from_fn(|i| (x[i].offset(at[i]), self.across[i]));
+                    for i in (0..N).filter(|&i| !direct(i)) {
+                        let (from, to) = (rows[i].0, rooms[i].0.as_mut_ptr().cast::<A>());
+                        dispatch_unchecked(level, Fetch { part, from, steps: steps(i), to });
+                        rows[i] = (to, pitch as isize);
+                    }
+                    let y = y.offset(at[MAX_OPERANDS]);
+                    let (to, down) =
+                        if lies_in_rows { (y, self.across[MAX_OPERANDS]) } else { (out, pitch as isize) };
+                    for r in 0..part.rows as isize {
+                        let mut x = rows.map(|(x, down)| x.offset(r * down));
+                        for i in (0..N).filter(|&i| step[i] == 0) {
+                            repeated[i] = [MaybeUninit::new(*x[i]); MAX_LANES];
+                            x[i] = repeated[i].as_ptr().cast();
+                        }
+                        row(formula, x, step, to.offset(r * down), part.columns, past && lies_in_rows);
+                    }
+                    if !lies_in_rows {
+                        dispatch_unchecked(level, Put { part, from: out, to: y, steps: steps(MAX_OPERANDS) });
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// The extents of a tile, smaller at the edges, and how far its rows are apart where they have room of their own.
+#[derive(Clone, Copy)]
+struct Part {
+    rows: usize,
+    columns: usize,
+    pitch: usize,
+}
+
+/// Brings an operand's part of a tile into rows.
+struct Fetch<T> {
+    part: Part,
+    from: *const T,
+    /// Along a row, and across.
+    steps: [isize; 2],
+    to: *mut T,
+}
+
+impl<T: Copy> Kernel for Fetch<T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { part: Part { rows, columns, pitch }, from, steps: [along, across], to } = self;
+        // SAFETY: the steps stay inside the operand, and the rows in their room.
+        unsafe {
+            if across == 1 && rows > 1 {
+                transpose::exact(simd, columns, rows, from, along, to, pitch as isize);
+            } else {
+                for r in 0..rows {
+                    gather(from.offset(r as isize * across), along, to.add(r * pitch), columns);
+                }
+            }
+        }
+    }
+}
+
+/// Puts the rows of a result where they belong.
+struct Put<T> {
+    part: Part,
+    from: *const T,
+    to: *mut T,
+    /// Along a row, and across.
+    steps: [isize; 2],
+}
+
+impl<T: Copy> Kernel for Put<T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { part: Part { rows, columns, pitch }, from, to, steps: [along, across] } = self;
+        // SAFETY: the steps stay inside the output.
+        unsafe {
+            if across == 1 && rows > 1 {
+                transpose::exact(simd, rows, columns, from, pitch as isize, to, along);
+            } else {
+                for r in 0..rows {
+                    scatter(from.add(r * pitch), to.offset(r as isize * across), along, columns);
+                }
+            }
+        }
+    }
+}
