@@ -51,6 +51,10 @@ const TASKS_A_THREAD: usize = 16;
 /// Columns of `b` packed at a time, to bound the scratch.
 pub(super) const B_COLUMNS: usize = 4096;
 
+/// The most columns of a narrow product, and the least rows: it is computed transposed.
+pub(super) const NARROW: usize = 4;
+pub(super) const MANY_ROWS: usize = 32;
+
 /// Tiles whose rows of `a` are packed together: where rows are close, several share a cache line.
 pub(super) const ROW_TILES: usize = 4;
 

@@ -26,7 +26,7 @@ pub(super) fn scratch_bytes<E: GemmElem>(m: usize, n: usize, k: usize) -> usize 
 }
 
 /// Whether sums wait between blocks of `k`, and not in `c`.
-fn waits<E: GemmElem>(k: usize) -> bool {
+pub(super) fn waits<E: GemmElem>(k: usize) -> bool {
     !E::IS_COMPUTE && k > E::K_BLOCK
 }
 

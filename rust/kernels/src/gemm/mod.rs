@@ -195,8 +195,8 @@ fn fold<T: GemmElem>(nest: &mut Nest<3>, product: &mut Product<T>, problem: &Gem
     let m = product.m as isize;
     // More rows must not ask for more scratch than was asked for.
     let fits = |extent| {
-        split::bytes::<T>(product.m * extent, product.n, product.k)
-            <= workspace::<T>(problem.m, problem.n, problem.k)
+        let needed = split::bytes::<T>(product.m * extent, product.n, product.k);
+        !driver::waits::<T>(product.k) && needed <= workspace::<T>(problem.m, problem.n, problem.k)
     };
     if nest.strides(inner) == [m * problem.a_rs, 0, m * problem.c_rs] && fits(nest.extent(inner)) {
         let (extent, _) = nest.take(inner);

@@ -1,8 +1,16 @@
 //! A product as the loops see it: its result's columns are closer than its rows.
+use super::blocking::{FAR, MANY_ROWS, NARROW};
 use super::epilogue::Finish;
 use super::{Activation, Gemm, GemmElem, Sum};
 use crate::operand::Shared;
 use crate::simd::Float;
+
+/// Whether few columns would leave most of a vector empty: then the many rows had better take its lanes, even if they must be
+/// packed for it, and where they are close already all the more.
+fn is_narrow<E: GemmElem>(p: &Gemm<E>) -> bool {
+    p.m >= MANY_ROWS
+        && ((2..=NARROW).contains(&p.n) || (2..=2 * NARROW).contains(&p.n) && p.a_rs == 1 && p.k > FAR)
+}
 
 #[derive(Clone, Copy)]
 pub(super) struct Product<E: GemmElem> {
@@ -62,7 +70,7 @@ impl<E: GemmElem> Product<E> {
         };
         let is_column = p.n == 1 && p.m != 1;
         let rows_are_close = p.c_rs == 1 && p.c_cs != 1 && p.m != 1;
-        if is_column || rows_are_close { product.transposed() } else { product }.settled()
+        if is_column || rows_are_close || is_narrow(p) { product.transposed() } else { product }.settled()
     }
 
     fn transposed(self) -> Self {

@@ -211,6 +211,8 @@ const SIZES: &[(usize, usize, usize)] = &[
     (1, 1, 33),
     (65, 130, 520),
     (60, 50, 1030),
+    (50, 3, 65),
+    (70, 7, 130),
 ];
 
 /// Every level, one thread and several, both dtypes.
@@ -481,6 +483,54 @@ fn batches() {
             }
         }
     });
+}
+
+#[test]
+fn a_batch_keeps_within_the_scratch_asked_for() {
+    // Sums of bfloat16 wait between blocks of `k`, in scratch that has room for one product's rows.
+    let (batch, m, n, k) = (5usize, 20usize, 24usize, 2 * bf16::K_BLOCK + 8);
+    let a: Vec<bf16> = (0..batch * m * k).map(|i| bf16::from_f64(noise(i, 1))).collect();
+    let b: Vec<bf16> = (0..k * n).map(|i| bf16::from_f64(noise(i, 2))).collect();
+    let mut c = vec![bf16::NAN; batch * m * n];
+    let bytes = workspace::<bf16>(m, n, k);
+    let mut scratch = vec![0xa5u8; bytes + 4096];
+    let problem = Gemm {
+        m,
+        n,
+        k,
+        a: a.as_ptr(),
+        a_rs: k as isize,
+        a_cs: 1,
+        b: b.as_ptr(),
+        b_rs: n as isize,
+        b_cs: 1,
+        c: c.as_mut_ptr(),
+        c_rs: n as isize,
+        c_cs: 1,
+        alpha: 1.0,
+        beta: 0.0,
+        bias: None,
+        activation: Activation::None,
+    };
+    let [ma, mc] = [m * k, m * n].map(|step| step as isize);
+    // SAFETY: the buffers are as large as said.
+    unsafe { gemm(&problem, Batch { shape: &[batch], a: &[ma], b: &[0], c: &[mc] }, scratch.as_mut_ptr()) };
+    assert!(scratch[bytes..].iter().all(|&byte| byte == 0xa5));
+    assert!(c.iter().all(|x| x.to_f32().is_finite()));
+}
+
+#[test]
+fn parts_cover_a_block() {
+    for (tiles, panels, threads, most) in
+        [(22, 25, 2, 100), (1, 1, 8, 0), (7, 3, 3, 5), (86, 32, 2, 1000), (3, 400, 16, 64)]
+    {
+        let (down, wide) = blocking::parts(tiles, panels, threads, most, true);
+        assert!((1..=tiles).contains(&down) && (1..=panels).contains(&wide));
+        assert!(
+            tiles.div_ceil(down) * panels.div_ceil(wide) <= most.max(1),
+            "{tiles} {panels} {threads} {most}"
+        );
+    }
 }
 
 #[test]
