@@ -37,15 +37,13 @@ impl<T: Float> Finish<T> {
         }
     }
 
-    /// Whether it can be done on the way from registers to a `c` whose columns are close: that is, where the sums are
-    /// stored, with a bias that is close along columns and an activation, or where they are added to `c`.
+    /// Whether it can be done on the way from registers to a `c` whose columns are close: where the sums are stored or added
+    /// to it, and a bias is close along columns.
     pub fn is_plain(&self) -> bool {
         let one = T::from_f64(1.0);
         let has_bias = !self.bias.get().is_null();
-        let is_last = has_bias || self.activation != Activation::None;
-        let adds = self.reads_old && self.beta == one && !is_last;
-        let stores = !self.reads_old && (!has_bias || (self.bias_rs, self.bias_cs) == (0, 1));
-        self.alpha == one && (adds || stores)
+        let bias_is_close = !has_bias || (self.bias_rs, self.bias_cs) == (0, 1);
+        self.alpha == one && (!self.reads_old || self.beta == one) && bias_is_close
     }
 }
 

@@ -235,8 +235,11 @@ unsafe fn tile<
     // SAFETY: inside the matrices.
     unsafe {
         if strip.is_plain {
+            if strip.finish.reads_old {
+                add_old::<S, T, R, V, CUT>(simd, strip, &mut sums, last);
+            }
             finish::<S, T, R, V, CUT>(simd, strip, &mut sums, last);
-            store::<S, T, R, V, CUT>(simd, strip, sums, last);
+            store::<S, T, R, V, CUT>(strip, sums, last);
         } else {
             spill::<S, T, R, V>(simd, strip, sums, columns);
         }
@@ -286,26 +289,40 @@ unsafe fn load<V: FloatVec, const CUT: bool>(
     unsafe { if CUT && is_last { V::load_first(simd, ptr, n) } else { V::load(simd, ptr) } }
 }
 
-/// Stores the sums, or adds them to `c`.
+/// Adds what `c` holds.
+#[inline(always)]
+unsafe fn add_old<S: Simd, T: Single, const R: usize, const V: usize, const CUT: bool>(
+    simd: S,
+    strip: &Strip<'_, T>,
+    sums: &mut [[T::Vec<S>; V]; R],
+    last: usize,
+) {
+    let lanes = T::Vec::<S>::LANES;
+    for (r, sums) in sums.iter_mut().enumerate() {
+        for (v, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: inside `c`, as promised by the caller.
+            unsafe {
+                let c = strip.c.offset(r as isize * strip.c_rs).add(v * lanes);
+                *sum = *sum + load::<T::Vec<S>, CUT>(simd, c, v == V - 1, last);
+            }
+        }
+    }
+}
+
+/// Stores the sums.
 #[inline(always)]
 unsafe fn store<S: Simd, T: Single, const R: usize, const V: usize, const CUT: bool>(
-    simd: S,
     strip: &Strip<'_, T>,
     sums: [[T::Vec<S>; V]; R],
     last: usize,
 ) {
     let lanes = T::Vec::<S>::LANES;
     for (r, sums) in sums.into_iter().enumerate() {
-        for (v, mut sum) in sums.into_iter().enumerate() {
-            let is_cut = CUT && v == V - 1;
+        for (v, sum) in sums.into_iter().enumerate() {
             // SAFETY: inside `c`, as promised by the caller.
             unsafe {
                 let c = strip.c.offset(r as isize * strip.c_rs).add(v * lanes);
-                if strip.finish.reads_old {
-                    let c = load::<T::Vec<S>, CUT>(simd, c, v == V - 1, last);
-                    sum = sum + c;
-                }
-                if is_cut { sum.store_first(c, last) } else { sum.store(c) }
+                if CUT && v == V - 1 { sum.store_first(c, last) } else { sum.store(c) }
             }
         }
     }
