@@ -406,25 +406,49 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
     unsafe fn strips<S: Simd>(&self, simd: S, high: usize, part: Part, packed_a: Option<*mut Sum<E>>) {
         // SAFETY: promised by the caller.
         unsafe {
+            let p = self.p;
+            let (row, column) = (part.row as isize, (self.column + part.column) as isize);
+            let far = |ptr, rs| (self.finish.reads_old && self.k > FAR).then(|| Ahead::new(ptr, rs));
             if E::IS_COMPUTE {
-                let p = self.p;
-                let at = part.row as isize * p.c_rs + (self.column + part.column) as isize * p.c_cs;
-                let ahead = Ahead::new(p.c.get(), p.c_rs);
-                let mut to = Target {
-                    c: p.c.get().offset(at).cast::<Sum<E>>(),
+                let to = Target {
+                    c: p.c.get().wrapping_offset(row * p.c_rs + column * p.c_cs).cast(),
                     c_rs: p.c_rs,
                     c_cs: p.c_cs,
                     finish: &self.finish,
                     is_plain: self.finish.is_plain() && p.c_cs == 1,
-                    ahead: (self.finish.reads_old && self.k > FAR).then_some(&ahead),
+                    ahead: far(p.c.get().cast(), p.c_rs),
                 };
-                for done in (0..part.m).step_by(high) {
-                    self.strip(simd, high, part, done, packed_a, &to);
-                    to.c = to.c.wrapping_offset(high as isize * p.c_rs);
-                }
+                self.strips_to(simd, high, part, packed_a, to);
+            } else if let Some(finish) = self.finish.waiting() {
+                let to = Target {
+                    c: p.acc.get().wrapping_offset(row * p.acc_rs + column),
+                    c_rs: p.acc_rs,
+                    c_cs: 1,
+                    finish: &finish,
+                    is_plain: true,
+                    ahead: far(p.acc.get(), p.acc_rs),
+                };
+                self.strips_to(simd, high, part, packed_a, to);
             } else {
                 self.strips_aside(simd, high, part, packed_a);
             }
+        }
+    }
+
+    /// Tile after tile of rows, to where sums are elements.
+    #[inline(always)]
+    unsafe fn strips_to<S: Simd>(
+        &self,
+        simd: S,
+        high: usize,
+        part: Part,
+        packed_a: Option<*mut Sum<E>>,
+        mut to: Target<'_, Sum<E>>,
+    ) {
+        for done in (0..part.m).step_by(high) {
+            // SAFETY: promised by the caller.
+            unsafe { self.strip(simd, high, part, done, packed_a, &to) };
+            to.c = to.c.wrapping_offset(high as isize * to.c_rs);
         }
     }
 
@@ -445,7 +469,7 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
             c_cs: 1,
             finish: &Finish::bare(),
             is_plain: true,
-            ahead: (self.k > FAR).then_some(&ahead),
+            ahead: (self.k > FAR).then_some(ahead),
         };
         for aside in (0..part.n).step_by(stride) {
             let some = Part { column: part.column + aside, n: stride.min(part.n - aside), ..part };
@@ -522,7 +546,7 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
                 column,
                 finish: to.finish,
                 is_plain: to.is_plain,
-                ahead: to.ahead,
+                ahead: to.ahead.as_ref(),
             };
             tile::run::<S, Sum<E>, D>(simd, rows, rows_are_close, &strip);
         }
@@ -536,7 +560,7 @@ struct Target<'a, T> {
     c_cs: isize,
     finish: &'a Finish<T>,
     is_plain: bool,
-    ahead: Option<&'a Ahead>,
+    ahead: Option<Ahead>,
 }
 
 /// Some rows of the product and some columns of a block.

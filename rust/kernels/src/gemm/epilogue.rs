@@ -37,6 +37,12 @@ impl<T: Float> Finish<T> {
         }
     }
 
+    /// What is done to sums that only wait in their place, where that can be done on the way from registers.
+    pub fn waiting(&self) -> Option<Self> {
+        let finish = Self { reads_old: self.reads_acc, ..*self };
+        (self.writes_acc && self.reads_old == self.reads_acc && finish.is_plain()).then_some(finish)
+    }
+
     /// Whether it can be done on the way from registers to a `c` whose columns are close: where the sums are stored or added
     /// to it, and a bias is close along columns.
     pub fn is_plain(&self) -> bool {

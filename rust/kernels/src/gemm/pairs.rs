@@ -39,6 +39,10 @@ impl<E: GemmElem> Lines<E> {
     pub unsafe fn pack<S: Simd>(&self, simd: S, to: *mut Sum<E>) {
         const { assert!(E::IS_COMPUTE || size_of::<E>() == 2 && size_of::<Sum<E>>() == 4) };
         debug_assert!(self.n + MAX_LANES <= LINES);
+        if self.line == 1 && !self.widens && self.n == self.wide {
+            // SAFETY: promised by the caller. A tile is as wide as there are lines.
+            return unsafe { self.zip(simd, self.from.cast(), self.k, to.cast(), self.wide) };
+        }
         let mut room: Room = [[0; LINES]; ITEMS];
         for done in (0..self.k).step_by(2 * ITEMS) {
             let k = (self.k - done).min(2 * ITEMS);
@@ -46,7 +50,7 @@ impl<E: GemmElem> Lines<E> {
             // SAFETY: promised by the caller.
             unsafe {
                 if self.line == 1 {
-                    self.zip(simd, from, k, &mut room);
+                    self.zip(simd, from, k, room.as_mut_ptr().cast(), LINES);
                 } else if self.step == 1 {
                     let line = |j: usize| from.wrapping_offset(j as isize * self.line).cast::<[u16; 2]>();
                     transpose::panel_of(simd, self.n, k / 2, line, room.as_mut_ptr().cast(), LINES);
@@ -73,9 +77,9 @@ impl<E: GemmElem> Lines<E> {
         }
     }
 
-    /// The same where the items of one `k` are neighbours in the matrix.
+    /// The same where the items of one `k` are neighbours in the matrix, to rows of whole vectors, `wide` apart.
     #[inline(always)]
-    unsafe fn zip<S: Simd>(&self, simd: S, from: *const u16, k: usize, room: &mut Room) {
+    unsafe fn zip<S: Simd>(&self, simd: S, from: *const u16, k: usize, to: *mut u32, wide: usize) {
         let lanes = S::U32::LANES;
         for k_here in (0..k).step_by(2) {
             let even = from.wrapping_offset(k_here as isize * self.step);
@@ -92,7 +96,7 @@ impl<E: GemmElem> Lines<E> {
                         let odd = S::U32::load_u16_first(simd, odd, if has_odd { n } else { 0 });
                         S::U32::load_u16_first(simd, even, n) | odd.shl(16)
                     };
-                    items.store(room[k_here / 2].as_mut_ptr().add(j));
+                    items.store(to.add(k_here / 2 * wide + j));
                 }
             }
         }
