@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::error::{Result, bail};
+use crate::huge;
 
 /// The alignment of every block, a cache line and an AVX-512 vector.
 pub const ALIGN: usize = 64;
@@ -104,19 +105,28 @@ fn class_bytes(class: usize) -> usize {
     ((1 << log) + (step << (log - 2))) * ALIGN
 }
 
+/// How blocks of a size are aligned: large ones to huge pages.
+fn layout(bytes: usize) -> Option<Layout> {
+    Layout::from_size_align(bytes, if bytes >= huge::PAGE { huge::PAGE } else { ALIGN }).ok()
+}
+
 fn from_system(bytes: usize) -> Option<NonNull<u8>> {
     SYSTEM_CALLS.fetch_add(1, Relaxed);
-    let layout = Layout::from_size_align(bytes, ALIGN).ok()?;
     // SAFETY: the layout's size is a class size, never zero.
-    let block = NonNull::new(unsafe { alloc(layout) })?;
+    let block = NonNull::new(unsafe { alloc(layout(bytes)?) })?;
+    if bytes >= huge::PAGE {
+        huge::advise(block.as_ptr(), bytes);
+    }
     HELD.fetch_add(bytes, Relaxed);
     Some(block)
 }
 
 fn to_system(block: NonNull<u8>, bytes: usize) {
     HELD.fetch_sub(bytes, Relaxed);
-    // SAFETY: the block came from `from_system` with the same size and alignment.
-    unsafe { dealloc(block.as_ptr(), Layout::from_size_align_unchecked(bytes, ALIGN)) }
+    if let Some(layout) = layout(bytes) {
+        // SAFETY: the block came from `from_system` with the same layout.
+        unsafe { dealloc(block.as_ptr(), layout) }
+    }
 }
 
 /// A block of at least `bytes` bytes; its contents are arbitrary.

@@ -6,6 +6,7 @@ pub mod dtype;
 pub mod error;
 pub mod generator;
 pub mod host;
+mod huge;
 pub mod layout;
 pub mod make;
 mod mode;
