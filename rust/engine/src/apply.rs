@@ -1,7 +1,7 @@
 //! The one way to run an operator, and the interceptors on it: vmap, autograd, the recorder.
 use smallvec::SmallVec;
 
-use crate::autograd::{Edge, GradMode, Node, grad_enabled};
+use crate::autograd::{Edge, GradMode, Node};
 use crate::error::{Result, bail};
 use crate::mode::{Mode, mode};
 use crate::ops::memory::{Clone, CopyInto};
@@ -190,10 +190,11 @@ pub fn apply_out(op: impl Into<Op>, inputs: &[&Tensor], out: &Tensor) -> Result<
 }
 
 fn into(op: Op, inputs: &[&Tensor], out: &Tensor) -> Result<()> {
-    if vmap::active() && inputs.iter().chain([&out]).any(|x| x.batched().is_some()) {
+    let mode = mode();
+    if mode.vmap > 0 && inputs.iter().chain([&out]).any(|x| x.batched().is_some()) {
         bail!(Unsupported, "'out' is not supported under vmap; leave it out");
     }
-    if grad_enabled() && inputs.iter().chain([&out]).any(|x| x.requires_grad()) {
+    if mode.grad && inputs.iter().chain([&out]).any(|x| x.requires_grad()) {
         bail!(Graph, "'out' cannot be used where a gradient is required; leave it out, or use no_grad()");
     }
     let result = infer(&op, inputs)?[0];
@@ -207,22 +208,22 @@ fn into(op: Op, inputs: &[&Tensor], out: &Tensor) -> Result<()> {
             out.shape()
         );
     }
-    if out.layout().overlaps_itself() {
+    if !out.is_contiguous() && out.layout().overlaps_itself() {
         bail!(Graph, "'out' is an expanded tensor, whose elements share memory; pass a .clone()");
     }
-    let is_apart = inputs.iter().all(|x| x.storage().id() != out.storage().id());
-    execute_over(&op, inputs, out, is_apart && out.is_contiguous())
+    let is_apart = || inputs.iter().all(|x| x.storage().id() != out.storage().id());
+    execute_over(&op, inputs, out, out.is_contiguous() && is_apart(), mode)
 }
 
 /// Runs an op and writes its result over `target`, of the result's shape and dtype: straight away where the kernel may
 /// write there, else by way of fresh memory.
-fn execute_over(op: &Op, inputs: &[&Tensor], target: &Tensor, direct: bool) -> Result<()> {
+fn execute_over(op: &Op, inputs: &[&Tensor], target: &Tensor, direct: bool, mode: Mode) -> Result<()> {
     if direct {
-        execute(op, inputs, std::slice::from_ref(target))?;
+        execute_in(op, inputs, std::slice::from_ref(target), mode)?;
     } else {
         let fresh = Tensor::empty(*target.shape(), target.dtype())?;
-        execute(op, inputs, std::slice::from_ref(&fresh))?;
-        execute(&CopyInto {}.into(), &[target, &fresh], std::slice::from_ref(target))?;
+        execute_in(op, inputs, std::slice::from_ref(&fresh), mode)?;
+        execute_in(&CopyInto {}.into(), &[target, &fresh], std::slice::from_ref(target), mode)?;
     }
     target.storage().bump();
     Ok(())
@@ -237,8 +238,8 @@ pub fn apply_in_place(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<()> {
 }
 
 fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
-    let target = inputs[0];
-    if vmap::active() && inputs.iter().any(|x| x.batched().is_some()) {
+    let (target, mode) = (inputs[0], mode());
+    if mode.vmap > 0 && inputs.iter().any(|x| x.batched().is_some()) {
         bail!(
             Unsupported,
             "in-place operations on a batched tensor are not supported under vmap; use the out-of-place form"
@@ -261,14 +262,14 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
             target.dtype()
         );
     }
-    if target.layout().overlaps_itself() {
+    if !target.is_contiguous() && target.layout().overlaps_itself() {
         bail!(
             Graph,
             "cannot write in place into an expanded tensor, whose elements share memory; write into a .clone()"
         );
     }
 
-    let track = grad_enabled() && target.dtype().is_float() && inputs.iter().any(|x| x.requires_grad());
+    let track = mode.grad && target.dtype().is_float() && inputs.iter().any(|x| x.requires_grad());
     let view = target.view_of();
     if track {
         let leaf = |t: &Tensor| t.requires_grad() && t.is_leaf();
@@ -296,7 +297,7 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
     };
 
     let direct = op.info().elementwise && !inputs[1..].iter().any(|x| overlaps_partly(x, target));
-    execute_over(&op, inputs, target, direct)?;
+    execute_over(&op, inputs, target, direct, mode)?;
 
     if track {
         let mut saved_from: SmallVec<[&Tensor; 4]> = SmallVec::from_slice(inputs);

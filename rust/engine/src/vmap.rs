@@ -17,11 +17,6 @@ pub(crate) struct Batched {
     level: u32,
 }
 
-/// Whether a vmap is under way on this thread.
-pub(crate) fn active() -> bool {
-    mode::mode().vmap > 0
-}
-
 /// One nesting of vmap; ends when dropped.
 pub struct VmapLevel(u32);
 

@@ -112,10 +112,12 @@ trait Param: Copy {
 /// As for [`sgd`].
 unsafe fn step<P: Param>(params: &[P], hyper: &P::Hyper) {
     let level = simd::level();
-    let total = params.iter().map(P::len).sum();
+    let total = params.iter().map(P::len).sum::<usize>();
     let shared = Shared(&raw const *params);
-    // One range over all parameters, laid end to end in thought.
-    pool::chunks(total, GRAIN, |range| {
+    // One range over all parameters, laid end to end in thought. One stretch a thread: mostly it gets the same one at
+    // every step, and finds its part of the state in its own cache.
+    let grain = (total / pool::num_threads()).max(GRAIN);
+    pool::chunks(total, grain, |range| {
         // SAFETY: the slice outlives the region; the level is supported; ranges do not overlap.
         unsafe { simd::dispatch_unchecked(level, Stretch { params: &*shared.get(), range, hyper }) }
     });

@@ -33,7 +33,7 @@ fn finish(py: Python<'_>, tensor: Tensor, requires_grad: bool) -> PyResult<Py<Py
 /// The values of a Python object, as our tensor: shared with an array, or made from numbers and lists.
 fn from_object(data: &Object<'_>) -> PyResult<(Tensor, bool)> {
     if let Some(tensor) = operand::tensor(data)? {
-        return Ok((tensor, true));
+        return Ok((tensor.into_owned(), true));
     }
     if let Some(number) = operand::number(data)? {
         let dtype = DType::Bool.with_scalar(number.category());
@@ -415,11 +415,11 @@ pub fn where_(
     input: &Object<'_>,
     other: &Object<'_>,
 ) -> PyResult<Py<PyTensor>> {
-    let beside = |value: &Object<'_>, partner: &Object<'_>| -> PyResult<Tensor> {
-        let dtype = operand::tensor(partner)?.map_or(DType::F32, |t| t.dtype());
-        operand::required(value, dtype, "where")
+    let dtype_of = |partner: &Object<'_>| -> PyResult<DType> {
+        Ok(operand::tensor(partner)?.map_or(DType::F32, |t| t.dtype()))
     };
-    let (a, b) = (beside(input, other)?, beside(other, input)?);
+    let a = operand::required(input, dtype_of(other)?, "where")?;
+    let b = operand::required(other, dtype_of(input)?, "where")?;
     crate::tensor::choose(py, condition.get().tensor(), &a, &b)
 }
 

@@ -1,4 +1,6 @@
 //! What Python code may give as an operand: a tensor, a number, an array.
+use std::borrow::Cow;
+
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt};
@@ -27,24 +29,27 @@ pub fn number(value: &Bound<'_, PyAny>) -> PyResult<Option<Number>> {
 }
 
 /// A tensor from a tensor or an array; not from a number.
-pub fn tensor(value: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
-    if let Ok(t) = value.cast::<PyTensor>() {
-        return Ok(Some(t.get().tensor().clone()));
+pub fn tensor<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Option<Cow<'a, Tensor>>> {
+    match value.cast::<PyTensor>() {
+        Ok(t) => Ok(Some(Cow::Borrowed(t.get().tensor()))),
+        Err(_) => Ok(array::from_array(value)?.map(Cow::Owned)),
     }
-    array::from_array(value)
 }
 
 /// The operand beside a tensor of `dtype`: a number is weak, taking that dtype where it can.
-pub fn beside(value: &Bound<'_, PyAny>, dtype: DType) -> PyResult<Option<Tensor>> {
-    if let Some(x) = number(value)? {
+pub fn beside<'a>(value: &'a Bound<'_, PyAny>, dtype: DType) -> PyResult<Option<Cow<'a, Tensor>>> {
+    // Mostly it is a tensor: to find that it is no number takes longer.
+    if !value.is_instance_of::<PyTensor>()
+        && let Some(x) = number(value)?
+    {
         let dtype = dtype.with_scalar(x.category());
-        return engine(|| x.to_tensor(dtype)).map(Some);
+        return engine(|| x.to_tensor(dtype)).map(|t| Some(Cow::Owned(t)));
     }
     tensor(value)
 }
 
 /// As [`beside`], an error for what is no operand.
-pub fn required(value: &Bound<'_, PyAny>, dtype: DType, op: &str) -> PyResult<Tensor> {
+pub fn required<'a>(value: &'a Bound<'_, PyAny>, dtype: DType, op: &str) -> PyResult<Cow<'a, Tensor>> {
     beside(value, dtype)?.ok_or_else(|| {
         let kind = value.get_type().name().map_or_else(|_| "?".into(), |n| n.to_string());
         PyTypeError::new_err(format!("{op}: an operand must be a Tensor, an array or a number, not {kind}"))

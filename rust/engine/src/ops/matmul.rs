@@ -188,11 +188,15 @@ impl OpDef for Matmul {
                 b[rb - 2]
             );
         }
-        let lead = |s: &Shape| Shape::from_slice(&s[..s.len() - 2]).unwrap_or_default();
-        let mut shape = broadcast(&[&lead(a), &lead(b)])?;
-        let _ = shape.push(a[ra - 2]);
-        let _ = shape.push(b[rb - 1]);
-        crate::layout::checked_numel(&shape, x[0].dtype)?;
+        let mut shape = *a;
+        if rb == 2 {
+            shape[ra - 1] = b[1];
+        } else {
+            let lead = |s: &Shape| Shape::from_slice(&s[..s.len() - 2]).unwrap_or_default();
+            shape = broadcast(&[&lead(a), &lead(b)])?;
+            let _ = shape.push(a[ra - 2]);
+            let _ = shape.push(b[rb - 1]);
+        }
         Ok(smallvec![Meta::new(shape, x[0].dtype)])
     }
 
@@ -200,8 +204,8 @@ impl OpDef for Matmul {
         let (a, b, c) = (&x[0], &x[1], &y[0]);
         let rank = c.shape().len();
         let (m, n, k) = (c.shape()[rank - 2], c.shape()[rank - 1], a.shape()[a.shape().len() - 1]);
-        // One matrix on the right serves all rows on the left: one large product. The result is fresh and contiguous.
-        if rank > 2 && b.shape().len() == 2 {
+        // One matrix on the right serves all rows on the left: one large product. The result is contiguous.
+        if b.shape().len() == 2 {
             let total = c.shape()[..rank - 1].iter().product();
             let c = Matrix { ptr: c.ptr, rows: n as isize, cols: 1 };
             return with_rows(a, total, k, |a| {

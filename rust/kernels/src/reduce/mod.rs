@@ -168,8 +168,11 @@ impl<T: ReduceElem, R: Reduction> Job<T, R> {
         let strips = length.div_ceil(width);
         let cost = self.n.clamp(LANES, SUPER) * length.min(width);
         let job = Shared(self as *const Self);
-        // The blocks of one output are neighbours in the order of work, as they are in memory.
-        pool::chunks(outputs * strips * self.blocks, GRAIN.div_ceil(cost), |range| {
+        // The blocks of one output are neighbours in the order of work, as they are in memory: one stretch a thread is one
+        // stream.
+        let units = outputs * strips * self.blocks;
+        let grain = GRAIN.div_ceil(cost).max(units / pool::num_threads());
+        pool::chunks(units, grain, |range| {
             // SAFETY: the job outlives the region.
             let job = unsafe { &*job.get() };
             let (per_output, first) = (strips * job.blocks, range.start);

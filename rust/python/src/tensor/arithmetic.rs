@@ -52,25 +52,18 @@ fn operator<'py>(
     swapped: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = other.py();
-    let result = match other.cast::<PyTensor>() {
-        Ok(t) => {
-            let t = t.get().tensor();
-            if swapped { binary(py, op, t, this)? } else { binary(py, op, this, t)? }
-        }
-        Err(_) => {
-            let Some(t) = beside(other, this.dtype())? else {
-                return Ok(PyNotImplemented::get(py).to_owned().into_any());
-            };
-            if swapped { binary(py, op, &t, this)? } else { binary(py, op, this, &t)? }
-        }
+    let Some(other) = beside(other, this.dtype())? else {
+        return Ok(PyNotImplemented::get(py).to_owned().into_any());
     };
+    let result = if swapped { binary(py, op, &other, this)? } else { binary(py, op, this, &other)? };
     Ok(result.into_bound(py).into_any())
 }
 
 /// The elements of work in a product, in units of an elementwise operation's.
 fn product_work(a: &Tensor, b: &Tensor) -> usize {
-    let products = a.numel().saturating_mul(b.shape().last().copied().unwrap_or(1));
-    (products / 16).max(a.numel()).max(b.numel())
+    let elements = a.numel();
+    let products = elements.saturating_mul(b.shape().last().copied().unwrap_or(1));
+    (products / 16).max(elements).max(b.numel())
 }
 
 /// The matrix product with vectors taken as a row on the left, a column on the right.

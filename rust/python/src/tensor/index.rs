@@ -170,7 +170,7 @@ fn positions(item: &Bound<'_, PyAny>) -> PyResult<Tensor> {
         ))
     };
     let tensor = match crate::operand::tensor(item)? {
-        Some(tensor) => tensor,
+        Some(tensor) => tensor.into_owned(),
         None if item.is_instance_of::<PyList>() => {
             let array = item.py().import("numpy")?.call_method1("asarray", (item,))?;
             let array = if array.len()? == 0 { array.call_method1("astype", ("int64",))? } else { array };
@@ -326,7 +326,7 @@ impl PyTensor {
 
     fn __setitem__(&self, py: Python<'_>, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let x = self.tensor();
-        let value = crate::operand::required(value, x.dtype(), "setitem")?;
+        let value = crate::operand::required(value, x.dtype(), "setitem")?.into_owned();
         // One mask over the leading dimensions is a choice between old and new.
         if let Ok(mask) = key.cast::<PyTensor>()
             && mask.get().tensor().dtype() == DType::Bool

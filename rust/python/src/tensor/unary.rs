@@ -155,8 +155,9 @@ impl Bounds {
         {
             return Ok(Self::Numbers(Clamp { min, max, closed: true }));
         }
-        let tensor =
-            |bound: Option<&Bound<'_, PyAny>>| bound.map(|b| required(b, x.dtype(), name)).transpose();
+        let tensor = |bound: Option<&Bound<'_, PyAny>>| -> PyResult<Option<Tensor>> {
+            bound.map(|b| Ok(required(b, x.dtype(), name)?.into_owned())).transpose()
+        };
         Ok(Self::Tensors([tensor(min)?, tensor(max)?]))
     }
 
