@@ -211,33 +211,32 @@ impl<E: GemmElem> Stretch<'_, E> {
             for block in (0..p.k).step_by(STREAMS * step) {
                 for l in 0..step.min(p.k - block) {
                     let k = block + l;
-                    let a = p.a.get().offset(k as isize * p.a_cs);
-                    let b = p.b.get().offset(first as isize + k as isize * p.b_rs);
-                    let (a_step, b_step) = (step as isize * p.a_cs, step as isize * p.b_rs);
                     let to = sums.add(l * WIDE);
                     match (p.k - k).div_ceil(step) {
-                        1 => self.side_by_side::<S, 1>(simd, n, a, a_step, b, b_step, to),
-                        2 => self.side_by_side::<S, 2>(simd, n, a, a_step, b, b_step, to),
-                        3 => self.side_by_side::<S, 3>(simd, n, a, a_step, b, b_step, to),
-                        _ => self.side_by_side::<S, STREAMS>(simd, n, a, a_step, b, b_step, to),
+                        1 => self.side_by_side::<S, 1>(simd, k, first, n, to),
+                        2 => self.side_by_side::<S, 2>(simd, k, first, n, to),
+                        3 => self.side_by_side::<S, 3>(simd, k, first, n, to),
+                        _ => self.side_by_side::<S, STREAMS>(simd, k, first, n, to),
                     }
                 }
             }
         }
     }
 
-    /// Adds `R` rows to the sums of their lane.
+    /// Adds `n` columns of row `k` and of the next `R - 1` rows of its lane to the lane's sums.
     #[inline(always)]
     unsafe fn side_by_side<S: Simd, const R: usize>(
         &self,
         simd: S,
+        k: usize,
+        first: usize,
         n: usize,
-        a: *const E,
-        a_step: isize,
-        b: *const E,
-        b_step: isize,
         sums: *mut Sum<E>,
     ) {
+        let (p, step) = (self.p, k_lanes::<Sum<E>>() as isize);
+        let a = p.a.get().wrapping_offset(k as isize * p.a_cs);
+        let b = p.b.get().wrapping_offset(first as isize + k as isize * p.b_rs);
+        let (a_step, b_step) = (step * p.a_cs, step * p.b_rs);
         // SAFETY: promised by the caller.
         unsafe {
             let mut xs = [Vector::<E, S>::zero(simd); R];
