@@ -1,5 +1,7 @@
 //! How long elementwise kernels take: small calls in nanoseconds, large ones in gigabytes a second.
-use retrograd_kernels::formula::{Add, Exp, Log, Mul, Sigmoid, Silu, Tanh};
+use retrograd_kernels::formula::{
+    Add, Exp, Gelu, GeluGrad, GeluTanh, GeluTanhGrad, Log, Mul, Sigmoid, Silu, SiluGrad, Tanh,
+};
 use retrograd_kernels::map::{Formula, float};
 use retrograd_kernels::operand::{In, Out};
 use std::hint::black_box;
@@ -20,8 +22,8 @@ fn seconds(mut call: impl FnMut()) -> f64 {
 }
 
 fn run<F: Formula<N>, const N: usize>(name: &str, f: F) {
-    print!("{name:8}");
-    for n in [4usize, 64, 4096, 65_536, 1 << 20, 1 << 24] {
+    print!("{name:14}");
+    for n in [4usize, 64, 4096, 100_000, 1 << 20, 10_000_000] {
         let x: [Vec<f32>; N] =
             std::array::from_fn(|_| (0..n).map(|i| (i % 1000) as f32 * 0.01 + 0.1).collect());
         let mut y = vec![0f32; n];
@@ -44,4 +46,9 @@ fn main() {
     run("tanh", Tanh);
     run("sigmoid", Sigmoid);
     run("silu", Silu);
+    run("silu grad", SiluGrad);
+    run("gelu", Gelu);
+    run("gelu grad", GeluGrad);
+    run("gelu tanh", GeluTanh);
+    run("gelu tanh grad", GeluTanhGrad);
 }
