@@ -77,16 +77,16 @@ pub(super) fn sigmoid<V: FloatVec>(x: V) -> V {
     // Beyond these it is 1, or nothing; the bound comes first, so that NaN remains.
     let x = pick(x, 28.0, 45.0).min(x);
     let (n, t) = expm1_parts(-pick(x, -104.0, -746.0).max(x));
-    let (d, m) = denominator(n, t);
-    (x.lit(1.0) / d).scale(m)
+    let (d, power, _) = denominator(n, t);
+    power / d
 }
 
-/// `d` and `m` with `1 / (1 + (1 + t) 2^n) = 2^m / d`: nothing overflows, and `t` joins the smaller part unrounded.
+/// `d`, `2^m` and `m` with `1 / (1 + (1 + t) 2^n) = 2^m / d`: nothing overflows, and `t` joins the smaller part unrounded.
 #[inline(always)]
-pub(super) fn denominator<V: FloatVec>(n: V, t: V) -> (V, V) {
+pub(super) fn denominator<V: FloatVec>(n: V, t: V) -> (V, V, V) {
     let (m, one) = (-n, n.lit(1.0));
-    let power = n.lit(-60.0).max(m).power_of_two();
-    ((t + one.min(power)) + one.max(power), m)
+    let power = one.scale(m);
+    ((t + one.min(power)) + one.max(power), power, m)
 }
 
 /// `x / (1 + e^-x)`
@@ -107,7 +107,7 @@ impl Formula<1> for Silu {
         // Far to the left there is nothing left, even of infinity; far to the right it is `x`.
         let x = pick(x, -112.0, -754.0).max(x);
         let (n, t) = expm1_parts(-pick(x, 28.0, 45.0).min(x));
-        let (d, m) = denominator(n, t);
+        let (d, _, m) = denominator(n, t);
         // Scaled last: the sigmoid alone would lose its digits before its product with x does.
         (x / d).scale(m)
     }

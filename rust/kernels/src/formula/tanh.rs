@@ -29,7 +29,7 @@ pub(crate) fn tanh<V: FloatVec>(x: V) -> V {
     // Beyond these it is 1; the bound comes first, so that NaN remains.
     let magnitude = pick(x, 10.0, 20.0).min(x.abs());
     // With e^-2x = (1 + t) p it is (1 - (1 + t) p) / (1 + (1 + t) p).
-    let (n, t) = expm1_parts(magnitude * x.lit(-2.0));
+    let (n, t) = expm1_parts(-(magnitude + magnitude));
     let (p, one) = (n.power_of_two(), x.lit(1.0));
     (t.mul_add(p, p - one) / t.mul_add(p, p + one)).copysign(x)
 }
