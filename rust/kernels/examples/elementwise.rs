@@ -21,11 +21,13 @@ fn seconds(mut call: impl FnMut()) -> f64 {
     best
 }
 
-fn run<F: Formula<N>, const N: usize>(name: &str, f: F) {
+/// Operands lie in a shuffled order between the bounds.
+fn run<F: Formula<N>, const N: usize>(name: &str, f: F, [low, high]: [f32; 2]) {
     print!("{name:14}");
     for n in [4usize, 64, 4096, 100_000, 1 << 20, 10_000_000] {
+        let place = |i: usize| (i * 619 % 1000) as f32 * 1e-3;
         let x: [Vec<f32>; N] =
-            std::array::from_fn(|_| (0..n).map(|i| (i % 1000) as f32 * 0.01 + 0.1).collect());
+            std::array::from_fn(|_| (0..n).map(|i| low + (high - low) * place(i)).collect());
         let mut y = vec![0f32; n];
         let t = seconds(|| {
             let x = x.each_ref().map(|x| In { ptr: x.as_ptr(), strides: &[1] });
@@ -39,16 +41,19 @@ fn run<F: Formula<N>, const N: usize>(name: &str, f: F) {
 }
 
 fn main() {
-    run("add", Add);
-    run("mul", Mul);
-    run("exp", Exp);
-    run("log", Log);
-    run("tanh", Tanh);
-    run("sigmoid", Sigmoid);
-    run("silu", Silu);
-    run("silu grad", SiluGrad);
-    run("gelu", Gelu);
-    run("gelu grad", GeluGrad);
-    run("gelu tanh", GeluTanh);
-    run("gelu tanh grad", GeluTanhGrad);
+    let (positive, normal) = ([0.1, 10.0], [-4.0, 4.0]);
+    run("add", Add, positive);
+    run("mul", Mul, positive);
+    run("exp", Exp, positive);
+    run("log", Log, positive);
+    run("tanh", Tanh, normal);
+    run("sigmoid", Sigmoid, normal);
+    run("silu", Silu, normal);
+    run("silu grad", SiluGrad, normal);
+    run("gelu", Gelu, normal);
+    run("gelu grad", GeluGrad, normal);
+    run("gelu tanh", GeluTanh, normal);
+    run("gelu tanh grad", GeluTanhGrad, normal);
+    // Where vectors with arguments far to the left take a second way.
+    run("gelu, wide", Gelu, [-10.0, 10.0]);
 }

@@ -1,5 +1,5 @@
 //! The error function: a polynomial near zero, the complement elsewhere.
-use super::complement::{ERFC, complement};
+use super::complement::{ERFC, ERFC_SINGLE, complement};
 use super::{horner, pick};
 use crate::map::Formula;
 use crate::simd::{Float, FloatVec};
@@ -59,7 +59,8 @@ impl Formula<1> for Erf {
         let near = series.mul_add(x, x);
         // Beyond these nothing is left of the complement.
         let magnitude = x.abs().min(pick(x, 9.0, 26.0));
-        let (p, _, n) = complement(magnitude, &ERFC);
+        let (p, _, n) =
+            if V::Elem::IS_F64 { complement(magnitude, &ERFC) } else { complement(magnitude, &ERFC_SINGLE) };
         let far = (x.lit(1.0) - p.scale(n)).copysign(x);
         V::select(x.abs().lt(x.lit(1.0)), near, V::select(x.is_nan(), x, far))
     }

@@ -39,6 +39,14 @@ pub(super) fn expm1_parts<V: FloatVec>(x: V) -> (V, V) {
     (n, small_expm1(n.neg_mul_add(low, n.neg_mul_add(high, x))))
 }
 
+/// The same of `x + x_low`, for an `x_low` that is lost in `x`.
+#[inline(always)]
+pub(super) fn expm1_of_sum<V: FloatVec>(x: V, x_low: V) -> (V, V) {
+    let n = nearest(x, std::f64::consts::LOG2_E);
+    let (high, low) = ln_2(x);
+    (n, small_expm1(n.neg_mul_add(high, x) + n.neg_mul_add(low, x_low)))
+}
+
 /// The integer nearest to `x factor`, for one of at most half the mantissa's bits: the sum's last bit counts ones.
 #[inline(always)]
 pub(super) fn nearest<V: FloatVec>(x: V, factor: f64) -> V {
@@ -61,39 +69,33 @@ pub(super) fn ln_2<V: FloatVec>(x: V) -> (V, V) {
 
 /// `e^r - 1` for `|r| <= ln 2 / 2`: Taylor's series for `f64`, the polynomial of least error for `f32`.
 #[inline(always)]
-fn small_expm1<V: FloatVec>(r: V) -> V {
-    if !V::Elem::IS_F64 {
-        return small_expm1_single(r, 1.0);
-    }
-    let tail = horner(
-        r,
-        [
-            1.0 / 6_227_020_800.0,
-            1.0 / 479_001_600.0,
-            1.0 / 39_916_800.0,
-            1.0 / 3_628_800.0,
-            1.0 / 362_880.0,
-            1.0 / 40_320.0,
-            1.0 / 5_040.0,
-            1.0 / 720.0,
-            1.0 / 120.0,
-            1.0 / 24.0,
-            1.0 / 6.0,
-            0.5,
-        ],
-    );
-    (r * r).mul_add(tail, r)
-}
-
-/// `(e^(k s) - 1) / k` for `|k s| <= ln 2 / 2`, `k` a power of two with any sign; for `f32`.
-#[inline(always)]
-pub(super) fn small_expm1_single<V: FloatVec>(s: V, k: f64) -> V {
-    // By pairs of coefficients: the chain is shorter than Horner's, and the square is there anyway.
-    let square = s * s;
-    let low = s.mul_add(s.lit(1.666_653_2e-1 * k * k), s.lit(0.5 * k));
-    let high = s.mul_add(s.lit(8.367_813e-3 * k * k * k * k), s.lit(4.166_725_3e-2 * k * k * k));
-    let high = square.mul_add(s.lit(1.386_327_8e-3 * k * k * k * k * k), high);
-    square.mul_add(square.mul_add(high, low), s)
+pub(super) fn small_expm1<V: FloatVec>(r: V) -> V {
+    let square = r * r;
+    let tail = if V::Elem::IS_F64 {
+        horner(
+            r,
+            [
+                1.0 / 6_227_020_800.0,
+                1.0 / 479_001_600.0,
+                1.0 / 39_916_800.0,
+                1.0 / 3_628_800.0,
+                1.0 / 362_880.0,
+                1.0 / 40_320.0,
+                1.0 / 5_040.0,
+                1.0 / 720.0,
+                1.0 / 120.0,
+                1.0 / 24.0,
+                1.0 / 6.0,
+                0.5,
+            ],
+        )
+    } else {
+        // By pairs of coefficients: the chain is shorter than Horner's, and the square is there anyway.
+        let low = r.mul_add(r.lit(1.666_653_2e-1), r.lit(0.5));
+        let high = r.mul_add(r.lit(8.367_813e-3), r.lit(4.166_725_3e-2));
+        square.mul_add(square.mul_add(r.lit(1.386_327_8e-3), high), low)
+    };
+    square.mul_add(tail, r)
 }
 
 /// `e^x`
