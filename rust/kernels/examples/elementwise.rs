@@ -1,5 +1,7 @@
 //! How long elementwise kernels take: small calls in nanoseconds, large ones in gigabytes a second.
-use retrograd_kernels::formula::{Add, Exp, Log, Mul, Sigmoid, Silu, Tanh};
+use retrograd_kernels::formula::{
+    Add, Exp, Gelu, GeluGrad, GeluTanh, GeluTanhGrad, Log, Mul, Sigmoid, Silu, SiluGrad, Tanh,
+};
 use retrograd_kernels::map::{Formula, float};
 use retrograd_kernels::operand::{In, Out};
 use std::hint::black_box;
@@ -19,11 +21,13 @@ fn seconds(mut call: impl FnMut()) -> f64 {
     best
 }
 
-fn run<F: Formula<N>, const N: usize>(name: &str, f: F) {
-    print!("{name:8}");
-    for n in [4usize, 64, 4096, 65_536, 1 << 20, 1 << 24] {
+/// Operands lie in a shuffled order between the bounds.
+fn run<F: Formula<N>, const N: usize>(name: &str, f: F, [low, high]: [f32; 2]) {
+    print!("{name:14}");
+    for n in [4usize, 64, 4096, 100_000, 1 << 20, 10_000_000] {
+        let place = |i: usize| (i * 619 % 1000) as f32 * 1e-3;
         let x: [Vec<f32>; N] =
-            std::array::from_fn(|_| (0..n).map(|i| (i % 1000) as f32 * 0.01 + 0.1).collect());
+            std::array::from_fn(|_| (0..n).map(|i| low + (high - low) * place(i)).collect());
         let mut y = vec![0f32; n];
         let t = seconds(|| {
             let x = x.each_ref().map(|x| In { ptr: x.as_ptr(), strides: &[1] });
@@ -37,11 +41,19 @@ fn run<F: Formula<N>, const N: usize>(name: &str, f: F) {
 }
 
 fn main() {
-    run("add", Add);
-    run("mul", Mul);
-    run("exp", Exp);
-    run("log", Log);
-    run("tanh", Tanh);
-    run("sigmoid", Sigmoid);
-    run("silu", Silu);
+    let (positive, normal) = ([0.1, 10.0], [-4.0, 4.0]);
+    run("add", Add, positive);
+    run("mul", Mul, positive);
+    run("exp", Exp, positive);
+    run("log", Log, positive);
+    run("tanh", Tanh, normal);
+    run("sigmoid", Sigmoid, normal);
+    run("silu", Silu, normal);
+    run("silu grad", SiluGrad, normal);
+    run("gelu", Gelu, normal);
+    run("gelu grad", GeluGrad, normal);
+    run("gelu tanh", GeluTanh, normal);
+    run("gelu tanh grad", GeluTanhGrad, normal);
+    // Where vectors with arguments far to the left take a second way.
+    run("gelu, wide", Gelu, [-10.0, 10.0]);
 }

@@ -1,5 +1,5 @@
 //! Activations of neural networks.
-use super::exp::{Expm1, exp, exp_parts, exp_tail, reduce};
+use super::exp::{Expm1, exp, expm1_parts};
 use super::log::log1p;
 use super::pick;
 use crate::map::{Formula, IntElem, IntFormula};
@@ -67,17 +67,26 @@ impl Formula<1> for Sigmoid {
     const WEIGHT: usize = 6;
     #[inline(always)]
     fn eval<V: FloatVec>(self, [x]: [V; 1]) -> V {
-        // Beyond these it is 1, or nothing; the bound comes first, so that NaN remains.
-        let x = pick(x, 28.0, 45.0).min(x);
-        let x = pick(x, -104.0, -746.0).max(x);
-        // With e^-x = (1 + t) 2^-m, it is 2^m / (2^m + 1 + t): nothing overflows, and t joins the smaller part unrounded.
-        let (n, high, low) = reduce(-x);
-        let r = high + low;
-        let t = high + (r * r).mul_add(exp_tail(r), low);
-        let (m, one) = (-n, x.lit(1.0));
-        let power = x.lit(-60.0).max(m).power_of_two();
-        (one / ((t + one.min(power)) + one.max(power))).scale(m)
+        sigmoid(x)
     }
+}
+
+/// `1 / (1 + e^-x)`
+#[inline(always)]
+pub(super) fn sigmoid<V: FloatVec>(x: V) -> V {
+    // Beyond these it is 1, or nothing; the bound comes first, so that NaN remains.
+    let x = pick(x, 28.0, 45.0).min(x);
+    let (n, t) = expm1_parts(-pick(x, -104.0, -746.0).max(x));
+    let (d, power, _) = denominator(n, t);
+    power / d
+}
+
+/// `d`, `2^m` and `m` with `1 / (1 + (1 + t) 2^n) = 2^m / d`: nothing overflows, and `t` joins the smaller part unrounded.
+#[inline(always)]
+pub(super) fn denominator<V: FloatVec>(n: V, t: V) -> (V, V, V) {
+    let (m, one) = (-n, n.lit(1.0));
+    let power = one.scale(m);
+    ((t + one.min(power)) + one.max(power), power, m)
 }
 
 /// `x / (1 + e^-x)`
@@ -95,32 +104,13 @@ impl Formula<1> for Silu {
     const WEIGHT: usize = 6;
     #[inline(always)]
     fn eval<V: FloatVec>(self, [x]: [V; 1]) -> V {
-        // Far to the left there is nothing left, even of infinity.
+        // Far to the left there is nothing left, even of infinity; far to the right it is `x`.
         let x = pick(x, -112.0, -754.0).max(x);
-        let (y, n) = sigmoid_parts(x, x.lit(0.0));
+        let (n, t) = expm1_parts(-pick(x, 28.0, 45.0).min(x));
+        let (d, _, m) = denominator(n, t);
         // Scaled last: the sigmoid alone would lose its digits before its product with x does.
-        (x * y).scale(n)
+        (x / d).scale(m)
     }
-}
-
-/// The sigmoid of `x + low` as `y 2^n`, for a `low` that is lost in `x`.
-#[inline(always)]
-pub(super) fn sigmoid_parts<V: FloatVec>(x: V, low: V) -> (V, V) {
-    let left = x.lt(x.lit(0.0));
-    // e^-|x| never overflows, and is what the result becomes far to the left.
-    let (p, q, n) = exp_parts(pick(x, -112.0, -754.0).max(-x.abs()));
-    let q = p.mul_add(V::select(left, low, -low), q);
-    let (zero, one) = (x.lit(0.0), x.lit(1.0));
-    // 1 + e^-|x| in two parts, and the quotient corrected by what is left of the division.
-    let e = p.scale(n);
-    let d = one + e;
-    let d_low = q.scale(n) + (e - (d - one));
-    let numerator = V::select(left, p, one);
-    let numerator_low = V::select(left, q, zero);
-    let r = one / d;
-    let y = numerator * r;
-    let rest = d.neg_mul_add(y, numerator) + d_low.neg_mul_add(y, numerator_low);
-    (r.mul_add(rest, y), V::select(left, n, zero))
 }
 
 /// `log(1 + e^(beta x)) / beta`, and `x` itself where `beta x > threshold`
@@ -160,9 +150,7 @@ impl Formula<2> for SiluGrad {
     fn eval<V: FloatVec>(self, [x, g]: [V; 2]) -> V {
         // Beyond these the result has reached its limits.
         let x = pick(x, 112.0, 754.0).min(pick(x, -112.0, -754.0).max(x));
-        let (zero, one) = (x.lit(0.0), x.lit(1.0));
-        let (y, n) = sigmoid_parts(x, zero);
-        let s = y.scale(n);
+        let (s, one) = (sigmoid(x), x.lit(1.0));
         g * (s * x.mul_add(one - s, one))
     }
 }
@@ -181,7 +169,6 @@ impl Formula<2> for SoftplusGrad {
     #[inline(always)]
     fn eval<V: FloatVec>(self, [x, g]: [V; 2]) -> V {
         let t = x * x.lit(self.beta);
-        let (y, n) = sigmoid_parts(t, t.lit(0.0));
-        V::select(t.gt(x.lit(self.threshold)), g, g * y.scale(n))
+        V::select(t.gt(x.lit(self.threshold)), g, g * sigmoid(t))
     }
 }

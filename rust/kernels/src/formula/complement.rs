@@ -3,21 +3,20 @@
 //! Math. Comp. 32, 1978; the coefficients are interpolated at Chebyshev nodes, with errors below 2e-9 and 3e-18).
 use super::exp::exp_parts;
 use super::pick;
-use crate::simd::{Float, FloatVec};
+use crate::simd::FloatVec;
 
-/// The constants of a function of this kind; for `f32`, and for `f64`.
-pub(super) struct Complement {
+/// The constants of a function of this kind.
+pub(super) struct Complement<const N: usize> {
     t: f64,
-    k: (f64, f64),
-    single: [f64; 11],
-    double: [f64; 23],
+    k: f64,
+    coefficients: [f64; N],
 }
 
-/// `erfc(x)`, from 0.34 on.
-pub(super) const ERFC: Complement = Complement {
+/// `erfc(x)`, from 0.34 on; for `f32`.
+pub(super) const ERFC_SINGLE: Complement<11> = Complement {
     t: 1.0,
-    k: (2.0, 4.0),
-    single: [
+    k: 2.0,
+    coefficients: [
         1.763_811_966_47e-4,
         -2.920_160_125_55e-4,
         -1.430_746_287_95e-3,
@@ -30,7 +29,13 @@ pub(super) const ERFC: Complement = Complement {
         -9.276_379_657_04e-2,
         1.276_978_382,
     ],
-    double: [
+};
+
+/// `erfc(x)`, from 0.34 on; for `f64`.
+pub(super) const ERFC: Complement<23> = Complement {
+    t: 1.0,
+    k: 4.0,
+    coefficients: [
         6.697_081_035_585_925e-10,
         -1.007_872_064_956_665_3e-8,
         -1.427_049_047_319_751_9e-8,
@@ -57,24 +62,11 @@ pub(super) const ERFC: Complement = Complement {
     ],
 };
 
-/// `erfc(x / sqrt(2))`, twice the normal distribution of `-x`, from 0.49 on.
-pub(super) const NORMAL: Complement = Complement {
+/// `erfc(x / sqrt(2))`, twice the normal distribution of `-x`, from 0.49 on; for `f64`.
+pub(super) const NORMAL: Complement<23> = Complement {
     t: 0.5,
-    k: (3.0, 5.0),
-    single: [
-        3.393_438_023_67e-4,
-        2.860_173_847_65e-5,
-        -2.284_806_834_71e-3,
-        -7.696_535_748_76e-4,
-        1.400_413_871_41e-2,
-        -1.159_988_479_4e-3,
-        -1.031_833_967_47e-1,
-        2.730_817_185_28e-1,
-        -3.121_786_907_51e-1,
-        2.669_821_126_8e-2,
-        1.701_195_277_39,
-    ],
-    double: [
+    k: 5.0,
+    coefficients: [
         2.812_019_227_372_558e-10,
         1.400_253_977_581_244e-8,
         7.915_476_774_977_03e-9,
@@ -103,8 +95,8 @@ pub(super) const NORMAL: Complement = Complement {
 
 /// The function of a positive `x` as `(p + q) 2^n`.
 #[inline(always)]
-pub(super) fn complement<V: FloatVec>(x: V, f: &Complement) -> (V, V, V) {
-    let k = pick(x, f.k.0, f.k.1);
+pub(super) fn complement<V: FloatVec, const N: usize>(x: V, f: &Complement<N>) -> (V, V, V) {
+    let k = x.lit(f.k);
     let w = (x - k) / (x + k);
     // The square in two parts: its error would be magnified by the exponential.
     let square = x * x;
@@ -114,7 +106,7 @@ pub(super) fn complement<V: FloatVec>(x: V, f: &Complement) -> (V, V, V) {
     let e = p + q;
     let e_low = q - (e - p);
     // The last step of the polynomial and the quotient are kept in two parts as well.
-    let (rest, last) = if V::Elem::IS_F64 { but_last(w, &f.double) } else { but_last(w, &f.single) };
+    let (rest, last) = but_last(w, &f.coefficients);
     let c = x.lit(last);
     let top = c + rest;
     // `f32` rounds the coefficient, which all results would show.

@@ -8,8 +8,10 @@ mod compare;
 mod complement;
 mod erf;
 mod exp;
+mod gelu;
 mod grad;
 mod log;
+mod piecewise;
 mod pow;
 mod tanh;
 #[cfg(test)]
@@ -22,8 +24,9 @@ pub use arith::{
     Sign, Sqrt, Square, Sub,
 };
 pub use compare::{Eq, Ge, Gt, Le, Lt, Ne};
-pub use erf::{Erf, Gelu, GeluGrad, GeluTanh, GeluTanhGrad};
+pub use erf::Erf;
 pub use exp::{Exp, Expm1};
+pub use gelu::{Gelu, GeluGrad, GeluTanh, GeluTanhGrad};
 pub use grad::{ClampGrad, EluGrad, LeakyReluGrad, LogGrad, ReluGrad, SigmoidGrad, TanhGrad};
 pub use log::{Log, Log1p};
 pub use pow::{Pow, PowScalar};

@@ -325,7 +325,7 @@ fn bits_are_the_same_on_every_machine() {
 }
 
 /// Changes with any formula: then see that every level and machine gives the same new one.
-const DIGEST: u64 = 0x7cab_42c5_a8c0_97a6;
+const DIGEST: u64 = 0x597a_d291_6f4e_9884;
 
 /// The fused gradients against the difference quotient of their formulas.
 #[test]
@@ -367,6 +367,38 @@ fn gradients_are_slopes() {
     slope("silu", Silu, SiluGrad, false);
     let f = Softplus { beta: soft.0, threshold: soft.1 };
     slope("softplus", f, SoftplusGrad { beta: soft.0, threshold: soft.1 }, false);
+}
+
+/// The fused gradients of `f32` against those of `f64`.
+#[test]
+fn gradients_of_f32_follow_those_of_f64() {
+    fn grad<T: FloatElem, F: Formula<2>>(f: F, x: &[T], g: &[T]) -> Vec<T> {
+        let mut y = g.to_vec();
+        let operands = [x, g].map(|v| In { ptr: v.as_ptr(), strides: &[1] });
+        // SAFETY: the slices are of one length.
+        unsafe { float(f, &[x.len()], operands, Out { ptr: y.as_mut_ptr(), strides: &[1] }) };
+        y
+    }
+    fn check<F: Formula<2>>(name: &str, f: F) {
+        let x: Vec<f32> = (-160_000..160_000).map(|i| i as f32 * 7.9e-5).collect();
+        let wide: Vec<f64> = x.iter().map(|&x| x.into()).collect();
+        let want = grad(f, &wide, &vec![1.0; x.len()]);
+        for level in available() {
+            let got = with_level(level, || grad(f, &x, &vec![1.0f32; x.len()]));
+            for i in 0..x.len() {
+                // In the middle the derivative crosses zero, as a difference of two parts.
+                let least = if x[i].abs() < 3.0 { 0.1 } else { 1e-32 };
+                let error = (f64::from(got[i]) - want[i]).abs() / want[i].abs().max(least);
+                assert!(error < 2e-6, "{level}: {name} at {}: {} not {}", x[i], got[i], want[i]);
+            }
+            let ends = [f32::NEG_INFINITY, f32::INFINITY, -3e38, 3e38];
+            let got = with_level(level, || grad(f, &ends, &[1.0; 4]));
+            assert!(got.iter().zip([0.0, 1.0, 0.0, 1.0]).all(|(&got, want)| got == want), "{name} {got:?}");
+        }
+    }
+    check("gelu", GeluGrad);
+    check("gelu_tanh", GeluTanhGrad);
+    check("silu", SiluGrad);
 }
 
 /// `x`, `erf(x)`, `gelu(x)`, `gelu_tanh(x)`, by mpmath with 60 digits.

@@ -71,7 +71,7 @@ macro_rules! float {
      ops $($op:ident $op_name:ident $op_intrinsic:path),+;
      1 $($one:ident = $one_intrinsic:path),+;
      2 $($two:ident = $two_intrinsic:path),+;
-     3 $($three:ident = $three_intrinsic:path),+) => {
+     3 $($three:ident = $three_intrinsic:path),+ $(; $($more:item)+)?) => {
         #[doc = concat!(stringify!($lanes), " lanes of `", stringify!($elem), "`.")]
         #[derive(Clone, Copy)]
         pub struct $ty($reg);
@@ -205,6 +205,7 @@ macro_rules! float {
             methods!(1: $($one = $one_intrinsic),+);
             methods!(2: $($two = $two_intrinsic),+);
             methods!(3: $($three = $three_intrinsic),+);
+            $($($more)+)?
         }
     };
 }
@@ -217,7 +218,17 @@ float!(F32x8, f32, 8, __m256, U32x8, M8;
     ops Add add _mm256_add_ps, Sub sub _mm256_sub_ps, Mul mul _mm256_mul_ps, Div div _mm256_div_ps;
     1 sqrt = _mm256_sqrt_ps;
     2 max = _mm256_max_ps, min = _mm256_min_ps;
-    3 mul_add = _mm256_fmadd_ps, neg_mul_add = _mm256_fnmadd_ps, mul_sub = _mm256_fmsub_ps);
+    3 mul_add = _mm256_fmadd_ps, neg_mul_add = _mm256_fnmadd_ps, mul_sub = _mm256_fmsub_ps;
+#[inline(always)]
+fn look_up(table: &[f32; 16], index: U32x8) -> Self {
+    // SAFETY: the index is a vector of the level; the table has sixteen entries.
+    Self(unsafe {
+        let lower = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table.as_ptr()), index.0);
+        let upper = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table.as_ptr().add(8)), index.0);
+        // The permutation reads three bits; the fourth becomes the sign, which the blend reads.
+        _mm256_blendv_ps(lower, upper, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index.0)))
+    })
+});
 
 float!(F64x4, f64, 4, __m256d, U64x4, M4;
     set1 _mm256_set1_pd, load _mm256_loadu_pd, load_first _mm256_maskload_pd, store _mm256_storeu_pd,

@@ -74,7 +74,7 @@ macro_rules! float {
      ops $($op:ident $op_name:ident $op_intrinsic:path),+;
      1 $($one:ident = $one_intrinsic:path),+;
      2 $($two:ident = $two_intrinsic:path),+;
-     3 $($three:ident = $three_intrinsic:path),+ $(; $more:item)?) => {
+     3 $($three:ident = $three_intrinsic:path),+ $(; $($more:item)+)?) => {
         #[doc = concat!(stringify!($lanes), " lanes of `", stringify!($elem), "`.")]
         #[derive(Clone, Copy)]
         pub struct $ty($reg);
@@ -215,7 +215,7 @@ macro_rules! float {
             methods!(1: $($one = $one_intrinsic),+);
             methods!(2: $($two = $two_intrinsic),+);
             methods!(3: $($three = $three_intrinsic),+);
-            $($more)?
+            $($($more)+)?
         }
     };
 }
@@ -228,6 +228,11 @@ float!(F32x16, f32, 16, __m512, u16, U32x16, M16;
     1 abs = _mm512_abs_ps, sqrt = _mm512_sqrt_ps;
     2 max = _mm512_max_ps, min = _mm512_min_ps, scale = _mm512_scalef_ps;
     3 mul_add = _mm512_fmadd_ps, neg_mul_add = _mm512_fnmadd_ps, mul_sub = _mm512_fmsub_ps;
+#[inline(always)]
+fn look_up(table: &[f32; 16], index: U32x16) -> Self {
+    // SAFETY: the index is a vector of the level; the table has sixteen entries.
+    Self(unsafe { _mm512_permutexvar_ps(index.0, _mm512_loadu_ps(table.as_ptr())) })
+}
 #[inline(always)]
 unsafe fn dot_pairs(self, b: Self, c: Self) -> Self {
     // SAFETY: the caller's promise; both types are 512 bits.

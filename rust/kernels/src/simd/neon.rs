@@ -53,7 +53,7 @@ macro_rules! float {
      compare $gt:path, $ge:path, $eq:path, blend $blend:path, bits $to_int:path, $from_int:path;
      mask $and:path, $or:path, $xor:path, $ones:expr, $words:path;
      ops $($op:ident $op_name:ident $op_intrinsic:path),+;
-     1 $($one:ident = $one_intrinsic:path),+) => {
+     1 $($one:ident = $one_intrinsic:path),+ $(; $($more:item)+)?) => {
         #[doc = concat!(stringify!($lanes), " lanes of `", stringify!($elem), "`.")]
         #[derive(Clone, Copy)]
         pub struct $ty($reg);
@@ -188,6 +188,7 @@ macro_rules! float {
                 Self(unsafe { $from_int(bits.0) })
             }
             methods!(1: $($one = $one_intrinsic),+);
+            $($($more)+)?
         }
     };
 }
@@ -197,7 +198,17 @@ float!(F32x4, f32, 4, float32x4_t, U32x4, M32, uint32x4_t;
     compare vcgtq_f32, vcgeq_f32, vceqq_f32, blend vbslq_f32, bits vreinterpretq_u32_f32, vreinterpretq_f32_u32;
     mask vandq_u32, vorrq_u32, veorq_u32, vdupq_n_u32(u32::MAX), std::convert::identity;
     ops Add add vaddq_f32, Sub sub vsubq_f32, Mul mul vmulq_f32, Div div vdivq_f32;
-    1 abs = vabsq_f32, sqrt = vsqrtq_f32, round = vrndnq_f32, floor = vrndmq_f32);
+    1 abs = vabsq_f32, sqrt = vsqrtq_f32, round = vrndnq_f32, floor = vrndmq_f32;
+#[inline(always)]
+fn look_up(table: &[f32; 16], index: U32x4) -> Self {
+    // SAFETY: the index is a vector of the level; the table has sixty-four bytes.
+    Self(unsafe {
+        // The four bytes of an entry are neighbours.
+        let first = vmulq_u32(vandq_u32(index.0, vdupq_n_u32(15)), vdupq_n_u32(0x0404_0404));
+        let bytes = vreinterpretq_u8_u32(vaddq_u32(first, vdupq_n_u32(0x0302_0100)));
+        vreinterpretq_f32_u8(vqtbl4q_u8(vld1q_u8_x4(table.as_ptr().cast()), bytes))
+    })
+});
 
 float!(F64x2, f64, 2, float64x2_t, U64x2, M64, uint64x2_t;
     set1 vdupq_n_f64, load vld1q_f64, store vst1q_f64, fma vfmaq_f64, fms vfmsq_f64, neg vnegq_f64,

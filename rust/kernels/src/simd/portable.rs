@@ -197,6 +197,10 @@ macro_rules! vectors {
                 Self(from_fn(|i| if mask.0[i] { a.0[i] } else { b.0[i] }))
             }
             #[inline(always)]
+            fn look_up(table: &[f32; 16], index: $int) -> Self {
+                Self(index.0.map(|i| table[(i & 15) as usize].into()))
+            }
+            #[inline(always)]
             fn to_bits(self) -> $int {
                 $int(self.0.map(<$elem>::to_bits))
             }

@@ -166,6 +166,8 @@ impl<
             ints("shl", p.shl(3), m << 3);
             ints("shr", p.shr(3), m >> 3);
             ints("splat", p.lit(m), m);
+            let table = std::array::from_fn(|i| 0.37 * i as f32 - 2.0);
+            check("look_up", T::Vec::<S>::look_up(&table, p), T::from_f64(table[m as usize & 15].into()));
             truth("int equals", p.equals(q), m == n);
             truth("int gt", p.gt(q), m > n);
             truth("int gt is signed", (p.lit(0) - p.lit(1)).gt(p), false);

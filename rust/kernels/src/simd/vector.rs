@@ -266,6 +266,16 @@ pub trait FloatVec:
         let signs = sign.lit(-0.0).to_bits();
         Self::from_bits(self.abs().to_bits() | (sign.to_bits() & signs))
     }
+    /// In each lane the entry that the low four bits of the index name.
+    #[inline(always)]
+    fn look_up(table: &[f32; 16], index: Self::Int) -> Self {
+        let low = index & index.lit(15);
+        let mut found = Self::zero(index.token());
+        for (i, &entry) in table.iter().enumerate() {
+            found = Self::select(low.equals(index.lit(i as u64)), found.lit(entry.into()), found);
+        }
+        found
+    }
     /// `2^self` for an integer whose power is a normal number.
     #[inline(always)]
     fn power_of_two(self) -> Self {
