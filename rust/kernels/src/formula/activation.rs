@@ -73,20 +73,33 @@ impl Formula<1> for Sigmoid {
 
 /// `1 / (1 + e^-x)`
 #[inline(always)]
-pub(super) fn sigmoid<V: FloatVec>(x: V) -> V {
-    // Beyond these it is 1, or nothing; the bound comes first, so that NaN remains.
-    let x = pick(x, 28.0, 45.0).min(x);
-    let (n, t) = expm1_parts(-pick(x, -104.0, -746.0).max(x));
+fn sigmoid<V: FloatVec>(x: V) -> V {
+    let (n, t) = expm1_parts(-sigmoid_bounded(x));
     let (d, power, _) = denominator(n, t);
     power / d
 }
 
-/// `d`, `2^m` and `m` with `1 / (1 + (1 + t) 2^n) = 2^m / d`: nothing overflows, and `t` joins the smaller part unrounded.
+/// `x` where the sigmoid is neither 1 nor nothing. The bound comes first, so that NaN remains.
+#[inline(always)]
+fn sigmoid_bounded<V: FloatVec>(x: V) -> V {
+    pick(x, -104.0, -746.0).max(pick(x, 28.0, 45.0).min(x))
+}
+
+/// The sigmoid and 1 less it, neither of them a difference, from what [`denominator`] takes.
+#[inline(always)]
+pub(super) fn sigmoid_and_rest<V: FloatVec>(n: V, t: V) -> (V, V) {
+    let (d, power, _) = denominator(n, t);
+    let one = n.lit(1.0);
+    let inverse = one / d;
+    (power * inverse, (t + one) * inverse)
+}
+
+/// `d`, `2^m` and `m` with `1 / (1 + (1 + t) 2^n) = 2^m / d`: nothing overflows, and `1 + t` is not rounded by itself.
 #[inline(always)]
 pub(super) fn denominator<V: FloatVec>(n: V, t: V) -> (V, V, V) {
     let (m, one) = (-n, n.lit(1.0));
     let power = one.scale(m);
-    ((t + one.min(power)) + one.max(power), power, m)
+    ((t + power) + one, power, m)
 }
 
 /// `x / (1 + e^-x)`
@@ -150,8 +163,9 @@ impl Formula<2> for SiluGrad {
     fn eval<V: FloatVec>(self, [x, g]: [V; 2]) -> V {
         // Beyond these the result has reached its limits.
         let x = pick(x, 112.0, 754.0).min(pick(x, -112.0, -754.0).max(x));
-        let (s, one) = (sigmoid(x), x.lit(1.0));
-        g * (s * x.mul_add(one - s, one))
+        let (n, t) = expm1_parts(-sigmoid_bounded(x));
+        let (s, rest) = sigmoid_and_rest(n, t);
+        g * (s * x.mul_add(rest, x.lit(1.0)))
     }
 }
 

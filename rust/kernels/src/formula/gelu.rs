@@ -1,5 +1,5 @@
 //! The Gaussian activations.
-use super::activation::denominator;
+use super::activation::{denominator, sigmoid_and_rest};
 use super::complement::{NORMAL, complement};
 use super::exp::{expm1_of_sum, ln_2, nearest, small_expm1};
 use super::piecewise::Piecewise;
@@ -221,19 +221,19 @@ impl Formula<1> for GeluTanh {
     #[inline(always)]
     fn eval<V: FloatVec>(self, [x]: [V; 1]) -> V {
         let x = x.lit(-22.0).max(x);
-        let (d, _, m) = tanh_denominator(x);
+        let (n, t) = tanh_exponential(x);
+        let (d, _, m) = denominator(n, t);
         (x / d).scale(m)
     }
 }
 
-/// The [`denominator`] of the sigmoid that `(1 + tanh u) / 2` is, for an `x` of at least -22.
+/// `e^-u` as `(1 + t) 2^n`, for the `u` whose sigmoid is the formula's factor of an `x` of at least -22.
 #[inline(always)]
-fn tanh_denominator<V: FloatVec>(x: V) -> (V, V, V) {
+fn tanh_exponential<V: FloatVec>(x: V) -> (V, V) {
     let (u, low) = tanh_argument(x);
-    // Beyond these it is 1, or nothing.
+    // Beyond these the sigmoid is 1, or nothing.
     let u = pick(x, 28.0, 45.0).min(pick(x, -112.0, -754.0).max(u));
-    let (n, t) = expm1_of_sum(-u, -low);
-    denominator(n, t)
+    expm1_of_sum(-u, -low)
 }
 
 /// `2 sqrt(2 / pi) (x + 0.044715 x^3)` in two parts, bounded so that nothing overflows.
@@ -263,10 +263,10 @@ impl Formula<2> for GeluTanhGrad {
     #[inline(always)]
     fn eval<V: FloatVec>(self, [x, g]: [V; 2]) -> V {
         let x = x.lit(22.0).min(x.lit(-22.0).max(x));
-        let (d, power, _) = tanh_denominator(x);
-        let s = power / d;
+        let (n, t) = tanh_exponential(x);
+        let (s, rest) = sigmoid_and_rest(n, t);
         let slope = (x * x).mul_add(x.lit(3.0 * 0.071_354_816_272_600_25), x.lit(1.595_769_121_605_730_8));
-        let rise = (x * slope) * (s * (x.lit(1.0) - s));
+        let rise = (x * slope) * (s * rest);
         g * (s + rise)
     }
 }

@@ -325,7 +325,7 @@ fn bits_are_the_same_on_every_machine() {
 }
 
 /// Changes with any formula: then see that every level and machine gives the same new one.
-const DIGEST: u64 = 0x597a_d291_6f4e_9884;
+const DIGEST: u64 = 0x30c7_80e6_fcd6_148e;
 
 /// The fused gradients against the difference quotient of their formulas.
 #[test]
@@ -389,7 +389,7 @@ fn gradients_of_f32_follow_those_of_f64() {
                 // In the middle the derivative crosses zero, as a difference of two parts.
                 let least = if x[i].abs() < 3.0 { 0.1 } else { 1e-32 };
                 let error = (f64::from(got[i]) - want[i]).abs() / want[i].abs().max(least);
-                assert!(error < 2e-6, "{level}: {name} at {}: {} not {}", x[i], got[i], want[i]);
+                assert!(error < 1e-6, "{level}: {name} at {}: {} not {}", x[i], got[i], want[i]);
             }
             let ends = [f32::NEG_INFINITY, f32::INFINITY, -3e38, 3e38];
             let got = with_level(level, || grad(f, &ends, &[1.0; 4]));
