@@ -1,5 +1,5 @@
 //! Transposing small blocks in registers.
-use crate::simd::{Level, Simd};
+use crate::simd::Simd;
 
 /// Elements along a cache line that are dealt with at a time, so that each line is touched once.
 const LINE: usize = 64;
@@ -111,9 +111,10 @@ pub(crate) const fn edge<T>() -> usize {
 }
 
 /// Whether the level has the 256-bit shuffles.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn has_avx<S: Simd>() -> bool {
-    cfg!(target_arch = "x86_64") && matches!(S::LEVEL, Level::Avx2 | Level::Avx512)
+    matches!(S::LEVEL, crate::simd::Level::Avx2 | crate::simd::Level::Avx512)
 }
 
 /// Eight rows of eight.

@@ -4,7 +4,7 @@ use super::{Comparison, IntElem, IntFormula};
 use crate::nest::Nest;
 use crate::operand::{In, Out, Shared};
 use crate::pool;
-use crate::simd::{Kernel, Level, Simd, level};
+use crate::simd::{self, Kernel, Simd, level};
 use std::mem::MaybeUninit;
 
 /// `y = f(x...)`, element by element; arithmetic wraps.
@@ -126,8 +126,8 @@ fn row<A: Copy, B, F: Scalar<A, B, N>, const N: usize>() -> Row<A, B, N> {
     match level() {
         // 512-bit vectors bring nothing that 256 bits do not, for so little arithmetic.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 | Level::Avx2 => at::<crate::simd::Avx2, A, B, F, N>,
-        _ => at::<crate::simd::Portable, A, B, F, N>,
+        simd::Level::Avx512 | simd::Level::Avx2 => at::<simd::Avx2, A, B, F, N>,
+        _ => at::<simd::Portable, A, B, F, N>,
     }
 }
 
