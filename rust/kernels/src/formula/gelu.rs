@@ -5,7 +5,7 @@ use super::exp::{expm1_of_sum, ln_2, nearest, small_expm1};
 use super::piecewise::Piecewise;
 use super::{horner, pick};
 use crate::map::Formula;
-use crate::simd::{Float, FloatVec, Mask};
+use crate::simd::{Float, FloatVec, Level, Mask, Simd};
 
 /// `x Phi(x)`, Phi the normal distribution (Hendrycks and Gimpel, arXiv:1606.08415)
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +26,7 @@ impl Formula<1> for Gelu {
             // The larger zero is negative, as `-0.0` and what comes of large negative arguments should be.
             let y = x.lit(-0.0).max(x) - NEAR.at(x.lit(NEAR_END).min(x.abs()));
             let far = x.lt(x.lit(-NEAR_END));
-            return if far.any() { V::select(far, -times_bell(x, &FAR), y) } else { y };
+            return if is_needed::<V>(far) { V::select(far, -times_bell(x, &FAR), y) } else { y };
         }
         // Far to the left there is nothing left, even of infinity.
         let x = x.lit(-40.0).max(x);
@@ -127,6 +127,13 @@ const SLOPE_FAR: Piecewise<6> = Piecewise::new(1.65, 9, &[
     [14.527_535, -5.768_315_3, -0.400_806_3, 0.000_126_643_3, -8.53676e-6, -6.040_168e-7],
 ]);
 
+/// Whether the exponential is to be taken. At the portable level it always is: rustc 1.95 compiles the way around it
+/// wrongly for ARM, where lanes are a loop, and loses what was selected.
+#[inline(always)]
+fn is_needed<V: FloatVec>(far: V::Mask) -> bool {
+    <V::Token as Simd>::LEVEL == Level::Portable || far.any()
+}
+
 /// `e^(-x^2 / 2) f(|x|)`, for `f32`; nothing from 14.75 on.
 #[inline(always)]
 fn times_bell<V: FloatVec, const M: usize>(x: V, f: &Piecewise<M>) -> V {
@@ -196,7 +203,7 @@ impl Formula<2> for GeluGrad {
             let left = SLOPE_NEAR.at(x.lit(SLOPE_NEAR_END).min(x.abs()));
             let y = V::select(x.lt(x.lit(0.0)), left, x.lit(1.0) - left);
             let far = x.lt(x.lit(-SLOPE_NEAR_END));
-            return g * if far.any() { V::select(far, times_bell(x, &SLOPE_FAR), y) } else { y };
+            return g * if is_needed::<V>(far) { V::select(far, times_bell(x, &SLOPE_FAR), y) } else { y };
         }
         // Beyond these both parts have reached their limits.
         let x = x.lit(40.0).min(x.lit(-40.0).max(x));
