@@ -1,4 +1,4 @@
-"""The same bits at every SIMD level and on 1, 2 and 3 threads; and proof that the other threads really worked."""
+"""The same bits at every SIMD level and on 1, 2, 3 and 8 threads; and proof that the other threads really worked."""
 
 from __future__ import annotations
 
@@ -53,6 +53,12 @@ PROGRAM = """
             "matmul transposed": b.t() @ a.t(),
             "matmul thin": a[:1] @ b,
             "matmul tall k": big[:3] @ big,
+            "matmul one row": big[:1] @ big,
+            "matmul one column": big @ big[0],
+            "matmul narrow": big @ big[:, :3],
+            "matmul deep": big.reshape(12100, 100)[:, :40].t() @ big.reshape(12100, 100)[:, 40:],
+            "matmul large": big @ big,
+            "gelu": F.gelu(big * 4),
             "add": big + big[0],
             "exp": big.exp(),
             "tanh": big.tanh(),
@@ -114,7 +120,7 @@ def test_a_forced_level_really_runs(level: str) -> None:
     assert results(level, 1)["level"] == level
 
 
-@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("threads", [2, 3, 8])
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_number_of_threads_changes_no_bit(level: str, threads: int) -> None:
     one, many = results(level, 1), results(level, threads)
