@@ -4,6 +4,9 @@ use crate::simd::Simd;
 /// Elements along a cache line that are dealt with at a time, so that each line is touched once.
 const LINE: usize = 64;
 
+/// Lines read side by side along their whole length: memory follows so many, and not many more.
+const STREAMS: usize = 16;
+
 /// `to[k][j] = from[j][k]` for `j < n` and `k < depth`; the strides are those of the first index.
 ///
 /// Up to three elements a line beyond `n` are overwritten with something.
@@ -48,31 +51,30 @@ pub(crate) unsafe fn panel_of<S: Simd, T: Copy>(
         return;
     }
     let step = LINE / size_of::<T>();
-    let mut k = 0;
-    while k < depth {
-        let end = depth.min(k + step);
-        let mut j = 0;
-        while j < n {
-            let row = |r: usize| from((j + r).min(n - 1));
-            let wide = edge == 8 && n - j > 4;
-            let mut i = k;
-            while i < end {
-                // The last block reaches back over what is done already.
-                let i_here = i.min(depth - edge);
-                // SAFETY: rows are clamped to the source, columns are inside, the target has room.
-                unsafe {
-                    let to = to.add(i_here * to_s + j);
-                    if wide {
-                        eight(simd, std::array::from_fn(|r| row(r).add(i_here)), to, to_s);
-                    } else {
-                        four(simd, std::array::from_fn(|r| row(r).add(i_here)), to, to_s);
+    for first in (0..n).step_by(STREAMS) {
+        let last = n.min(first + STREAMS);
+        for k in (0..depth).step_by(step) {
+            let end = depth.min(k + step);
+            let mut j = first;
+            while j < last {
+                let row = |r: usize| from((j + r).min(n - 1));
+                let wide = edge == 8 && last - j > 4;
+                for i in (k..end).step_by(edge) {
+                    // The last block reaches back over what is done already.
+                    let i = i.min(depth - edge);
+                    // SAFETY: rows are clamped to the source, columns are inside, the target has room.
+                    unsafe {
+                        let to = to.add(i * to_s + j);
+                        if wide {
+                            eight(simd, std::array::from_fn(|r| row(r).add(i)), to, to_s);
+                        } else {
+                            four(simd, std::array::from_fn(|r| row(r).add(i)), to, to_s);
+                        }
                     }
                 }
-                i += edge;
+                j += if wide { 8 } else { 4 };
             }
-            j += if wide { 8 } else { 4 };
         }
-        k = end;
     }
 }
 

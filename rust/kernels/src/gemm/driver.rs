@@ -4,7 +4,7 @@ use super::blocking::{
     Tile, UNPACKED_A_BYTES, UNPACKED_B_BYTES, block_columns, even_rows, items, k_block, parts,
 };
 use super::epilogue::{Finish, FinishTile};
-use super::pack::{PackPanel, PackRows, row_step};
+use super::pack::{PANELS, PackPanels, PackRows, row_step};
 use super::product::Product;
 use super::tile::{self, Ahead, Multiply, Ones, Strip};
 use super::{GemmElem, Sum, gemv, split};
@@ -243,7 +243,7 @@ fn panels_with<S: Simd, E: GemmElem, D: Multiply>(
                     block.pack_rows(simd, high, 0, p.m, to);
                     rows_are_packed = true;
                 }
-                block.pack_panel(simd, 0);
+                block.pack_panels(simd, 0..1);
                 block.strips(simd, high, Part { row: 0, m: p.m, column: 0, n }, packed_a);
             }
         }
@@ -299,7 +299,7 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
         if !shares {
             if self.pack.b {
                 // SAFETY: promised by the caller.
-                (0..self.n.div_ceil(panel)).for_each(|i| unsafe { self.pack_panel(simd, i) });
+                unsafe { self.pack_panels(simd, 0..self.n.div_ceil(panel)) };
             }
             // SAFETY: promised by the caller.
             unsafe { self.part(simd, high, Part { row: 0, m: self.p.m, column: 0, n: self.n }) };
@@ -309,7 +309,7 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
             let grain = (8 << 10) / (self.k.max(1) * panel) + 1;
             pool::chunks(self.n.div_ceil(panel), grain, |range| {
                 // SAFETY: promised by the caller; each panel has its own room.
-                range.for_each(|i| unsafe { self.pack_panel(simd, i) });
+                unsafe { self.pack_panels(simd, range) };
             });
         }
         // SAFETY: promised by the caller.
@@ -333,23 +333,20 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
         });
     }
 
-    unsafe fn pack_panel<S: Simd>(&self, simd: S, i: usize) {
+    /// # Safety
+    /// The matrices are valid, and `packed` has room.
+    unsafe fn pack_panels<S: Simd>(&self, simd: S, range: Range<usize>) {
         let p = self.p;
         let panel = Tile::<S, Sum<E>>::COLUMNS;
-        let first = i * panel;
-        let at = self.k_done as isize * p.b_rs + (self.column + first) as isize * p.b_cs;
-        // SAFETY: promised by the caller.
-        let (b, to) = unsafe { (p.b.get().offset(at), self.packed.get().add(first * self.depth())) };
-        let n = panel.min(self.n - first);
-        simd.vectorize(PackPanel {
-            n,
-            k: self.k,
-            b,
-            b_rs: p.b_rs,
-            b_cs: p.b_cs,
-            to,
-            multiply: self.multiply,
-        });
+        for i in range.clone().step_by(PANELS) {
+            let first = i * panel;
+            let n = (PANELS.min(range.end - i) * panel).min(self.n - first);
+            let at = self.k_done as isize * p.b_rs + (self.column + first) as isize * p.b_cs;
+            // SAFETY: promised by the caller.
+            let (b, to) = unsafe { (p.b.get().offset(at), self.packed.get().add(first * self.depth())) };
+            let (k, b_rs, b_cs, multiply) = (self.k, p.b_rs, p.b_cs, self.multiply);
+            simd.vectorize(PackPanels { n, k, b, b_rs, b_cs, to, multiply });
+        }
     }
 
     /// A part of the block, by this thread.

@@ -1,14 +1,21 @@
 //! Copies into the order in which tiles read.
-use super::blocking::{Tile, VECTORS, items};
+use super::blocking::{Tile, items};
 use super::pairs::Lines;
 use super::tile::Multiply;
 use super::{GemmElem, Single, Sum, Vector};
-use crate::simd::{FloatVec, Kernel, Simd};
+use crate::simd::{self, FloatVec, Kernel, Simd};
 use crate::transpose;
 use std::marker::PhantomData;
 
-/// A panel of `b`: `k` rows of a tile's columns, one after the other. Columns beyond `n` are left as they were.
-pub(super) struct PackPanel<E: GemmElem, D> {
+/// Panels packed side by side.
+pub(super) const PANELS: usize = 4;
+
+/// How many rows early they are fetched.
+const ROWS_AHEAD: isize = 2;
+
+/// Panels of `b`: `k` rows of a tile's columns, one after the other. What is beyond `n` in the last is left as it was.
+pub(super) struct PackPanels<E: GemmElem, D> {
+    /// Columns of all panels.
     pub n: usize,
     pub k: usize,
     pub b: *const E,
@@ -18,39 +25,34 @@ pub(super) struct PackPanel<E: GemmElem, D> {
     pub multiply: PhantomData<D>,
 }
 
-impl<E: GemmElem, D: Multiply> Kernel for PackPanel<E, D> {
+impl<E: GemmElem, D: Multiply> Kernel for PackPanels<E, D> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let panel = Tile::<S, Sum<E>>::COLUMNS;
         let &Self { n, k, b, b_rs, b_cs, to, .. } = &self;
-        // SAFETY: the source is inside `b`, the target holds `k` rows of a panel.
+        let depth = items::<E, D>(k);
+        // SAFETY: the source is inside `b`, the target holds all panels. What is computed with is one type with its sums.
         unsafe {
-            if !E::IS_COMPUTE {
-                // The last panel is as wide as the others, whatever it holds.
-                let lines = Lines {
-                    n,
-                    high: panel,
-                    wide: panel,
-                    k,
-                    from: b,
-                    line: b_cs,
-                    step: b_rs,
-                    widens: !D::IS_PAIR,
-                };
-                return lines.pack(simd, to);
+            if E::IS_COMPUTE && b_cs == 1 {
+                return copy_rows::<S, Sum<E>>(simd, n, k, b.cast(), b_rs, to);
             }
-            // These are one type.
-            let b = b.cast::<Sum<E>>();
-            if b_cs == 1 {
-                copy_rows::<S, Sum<E>>(simd, n, k, b, b_rs, to);
-            } else if b_rs == 1 {
-                transpose::panel(simd, n, k, b, b_cs, to, panel);
-            } else {
-                for k in 0..k {
-                    for j in 0..n {
-                        *to.add(k * panel + j) = *b.offset(k as isize * b_rs + j as isize * b_cs);
+            for first in (0..n).step_by(panel) {
+                let (n, to) = (panel.min(n - first), to.add(first * depth));
+                let b = b.offset(first as isize * b_cs);
+                if !E::IS_COMPUTE {
+                    // The last panel is as wide as the others, whatever it holds.
+                    let (line, step, widens) = (b_cs, b_rs, !D::IS_PAIR);
+                    Lines { n, high: panel, wide: panel, k, from: b, line, step, widens }.pack(simd, to);
+                } else if b_rs == 1 {
+                    transpose::panel(simd, n, k, b.cast(), b_cs, to, panel);
+                } else {
+                    for k in 0..k {
+                        for j in 0..n {
+                            *to.add(k * panel + j) =
+                                *b.cast::<Sum<E>>().offset(k as isize * b_rs + j as isize * b_cs);
+                        }
                     }
                 }
             }
@@ -58,21 +60,21 @@ impl<E: GemmElem, D: Multiply> Kernel for PackPanel<E, D> {
     }
 }
 
+/// Rows which are close, through all panels each: memory likes long rows.
 #[inline(always)]
 unsafe fn copy_rows<S: Simd, T: Single>(simd: S, n: usize, k: usize, b: *const T, b_rs: isize, to: *mut T) {
-    let lanes = T::Vec::<S>::LANES;
-    for k in 0..k {
-        // SAFETY: promised by whoever made the panel.
-        unsafe {
-            let (from, to) = (b.offset(k as isize * b_rs), to.add(k * Tile::<S, T>::COLUMNS));
-            if n == VECTORS * lanes {
-                for v in 0..VECTORS {
-                    T::Vec::<S>::load(simd, from.add(v * lanes)).store(to.add(v * lanes));
-                }
-            } else {
-                for j in (0..n).step_by(lanes) {
-                    let n = lanes.min(n - j);
-                    T::Vec::<S>::load_first(simd, from.add(j), n).store_first(to.add(j), n);
+    let (lanes, panel) = (T::Vec::<S>::LANES, Tile::<S, T>::COLUMNS);
+    for row in 0..k {
+        let from = b.wrapping_offset(row as isize * b_rs);
+        for j in (0..n).step_by(lanes) {
+            simd::prefetch(from.wrapping_offset(ROWS_AHEAD * b_rs).wrapping_add(j));
+            // SAFETY: promised by whoever made the panels.
+            unsafe {
+                let to = to.add(j / panel * panel * k + row * panel + j % panel);
+                if n - j >= lanes {
+                    T::Vec::<S>::load(simd, from.add(j)).store(to);
+                } else {
+                    T::Vec::<S>::load_first(simd, from.add(j), n - j).store_first(to, n - j);
                 }
             }
         }
