@@ -197,8 +197,12 @@ fn into(op: Op, inputs: &[&Tensor], out: &Tensor) -> Result<()> {
     if mode.grad && inputs.iter().chain([&out]).any(|x| x.requires_grad()) {
         bail!(Graph, "'out' cannot be used where a gradient is required; leave it out, or use no_grad()");
     }
-    let result = infer(&op, inputs)?[0];
-    if result != *out.meta() {
+    let metas = infer(&op, inputs);
+    let result = match &metas {
+        Ok(metas) => &metas[0],
+        Err(_) => return metas.map(|_| ()),
+    };
+    if result != out.meta() {
         bail!(
             Value,
             "the result is {} of shape {}, 'out' {} of shape {}; they must be the same",

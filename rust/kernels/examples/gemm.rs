@@ -85,7 +85,7 @@ fn measure<T: GemmElem>(s: &Shape, threads: usize) -> (f64, f64) {
     let a: Vec<T> = (0..m * k).map(noise).collect();
     let b: Vec<T> = (0..k * n).map(noise).collect();
     let mut c = vec![noise(0); m * n];
-    let mut scratch = vec![0u8; workspace::<T>(m, n, k)];
+    let mut scratch = vec![0u8; workspace::<T>(m, n, k, false)];
     let strides = |rows: usize, columns: usize, transposed| {
         if transposed { (1, rows as isize) } else { (columns as isize, 1) }
     };

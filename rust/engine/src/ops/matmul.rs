@@ -96,7 +96,8 @@ impl Product<'_> {
                     bias: self.bias.map(|(ptr, stride)| (ptr.cast(), stride)),
                     activation: self.activation,
                 };
-                let scratch = Scratch::new(gemm::workspace::<$t>(self.m, self.n, self.k))?;
+                let is_batch = !self.batch.shape.is_empty();
+                let scratch = Scratch::new(gemm::workspace::<$t>(self.m, self.n, self.k, is_batch))?;
                 // SAFETY: the matrices lie within the operands, as their views say.
                 unsafe { gemm::gemm(&problem, self.batch, scratch.ptr()) };
                 Ok(())

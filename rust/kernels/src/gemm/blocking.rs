@@ -107,12 +107,16 @@ pub(super) fn packed_bytes<T: GemmElem>(n: usize, k: usize) -> usize {
 
 /// The height of tiles that cover `m` rows most evenly.
 pub(super) fn even_rows(m: usize, most: usize) -> usize {
-    m.div_ceil(m.div_ceil(most))
+    // Small products notice a division.
+    if m <= most { m } else { m.div_ceil(m.div_ceil(most)) }
 }
 
 /// Columns of `b` whose block, `k` long, stays in a core's cache; a multiple of `panel`.
 pub(super) fn block_columns<T>(n: usize, k: usize, panel: usize) -> usize {
-    let most = (B_BLOCK_BYTES / size_of::<T>() / k.max(1) / panel).max(1);
+    if n.saturating_mul(k) <= B_BLOCK_BYTES / size_of::<T>() {
+        return n.next_multiple_of(panel);
+    }
+    let most = (B_BLOCK_BYTES / size_of::<T>() / k / panel).max(1);
     let panels = n.div_ceil(panel);
     panels.div_ceil(panels.div_ceil(most)) * panel
 }

@@ -30,17 +30,17 @@ pub(super) fn waits<E: GemmElem>(k: usize) -> bool {
     !E::IS_COMPUTE && k > E::K_BLOCK
 }
 
-/// Whether a product is done by one thread without scratch.
-pub(super) fn is_small<E: GemmElem>(p: &Product<E>) -> bool {
-    let fits = || blocking::packed_bytes::<E>(p.n, p.k) <= STACK_BYTES && !waits::<E>(p.k);
-    p.m == 1 || p.work() < 4 * GRAIN && fits()
+/// Whether a product is done without scratch, unless it is [split], and not worth two threads.
+pub(super) fn is_small<E: GemmElem>(m: usize, n: usize, k: usize) -> bool {
+    let fits = || blocking::packed_bytes::<E>(n, k) <= STACK_BYTES && !waits::<E>(k);
+    m == 1 || m.saturating_mul(n).saturating_mul(k) < 4 * GRAIN && fits()
 }
 
 /// Computes a product.
 ///
 /// # Safety
 /// The matrices must be valid and `c` not overlap the others; the machine supports `level`; `scratch` holds what
-/// `workspace` says, unless the product [is small](is_small).
+/// `workspace` says.
 pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, scratch: *mut u8, may_share: bool) {
     if product.m == 1 {
         // SAFETY: promised by the caller.
@@ -97,7 +97,7 @@ impl<E: GemmElem, D: Multiply> Kernel for Driver<'_, E, D> {
             self.blocks(simd, pack, std::ptr::null_mut());
         } else if p.m <= FEW_TILES * Tile::<S, Sum<E>>::ROWS {
             self.panels(simd, pack);
-        } else if is_small(p) {
+        } else if is_small::<E>(p.m, p.n, p.k) {
             self.on_stack(simd, pack);
         } else {
             self.blocks(simd, pack, self.packed.cast());
@@ -169,7 +169,8 @@ impl<'a, E: GemmElem, D: Multiply> Driver<'a, E, D> {
     fn blocks<S: Simd>(&self, simd: S, pack: Packing, packed: *mut Sum<E>) {
         let p = self.product;
         let n_step = if pack.b { B_COLUMNS } else { p.n };
-        for column in (0..p.n).step_by(n_step) {
+        let mut column = 0;
+        while column < p.n {
             let n = n_step.min(p.n - column);
             k_blocks(p, |k_done, k, finish| {
                 let block = Block::<E, D> {
@@ -186,6 +187,7 @@ impl<'a, E: GemmElem, D: Multiply> Driver<'a, E, D> {
                 // SAFETY: the matrices are valid, and the packed block fits the room.
                 unsafe { block.compute(simd, self.may_share) };
             });
+            column += n;
         }
     }
 }
@@ -369,8 +371,10 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
     #[inline(always)]
     fn each_wide<S: Simd>(&self, _: S, part: Part, mut body: impl FnMut(Part)) {
         let wide = block_columns::<Sum<E>>(part.n, self.depth(), Tile::<S, Sum<E>>::COLUMNS);
-        for done in (0..part.n).step_by(wide) {
+        let mut done = 0;
+        while done < part.n {
             body(Part { column: part.column + done, n: wide.min(part.n - done), ..part });
+            done += wide;
         }
     }
 
@@ -442,10 +446,12 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
         packed_a: Option<*mut Sum<E>>,
         mut to: Target<'_, Sum<E>>,
     ) {
-        for done in (0..part.m).step_by(high) {
+        let mut done = 0;
+        while done < part.m {
             // SAFETY: promised by the caller.
             unsafe { self.strip(simd, high, part, done, packed_a, &to) };
             to.c = to.c.wrapping_offset(high as isize * to.c_rs);
+            done += high;
         }
     }
 

@@ -139,13 +139,17 @@ pub struct Batch<'a> {
     pub c: &'a [isize],
 }
 
-/// The bytes of scratch [`gemm`] needs for an `m` by `k` times `k` by `n` product, whatever the strides and the batch.
-pub fn workspace<T: GemmElem>(m: usize, n: usize, k: usize) -> usize {
+/// The bytes of scratch [`gemm`] needs for an `m` by `k` times `k` by `n` product, or for a batch of them, whatever the
+/// strides.
+pub fn workspace<T: GemmElem>(m: usize, n: usize, k: usize, is_batch: bool) -> usize {
+    let bytes = |m, n| {
+        // Products of a batch may be folded into a larger one.
+        let is_small = !is_batch && driver::is_small::<T>(m, n, k);
+        let packed = if is_small { 0 } else { driver::scratch_bytes::<T>(m, n, k) };
+        packed.max(split::bytes::<T>(m, n, k))
+    };
     // A result whose columns are its close dimension is computed transposed.
-    [(m, n), (n, m)]
-        .map(|(m, n)| driver::scratch_bytes::<T>(m, n, k).max(split::bytes::<T>(m, n, k)))
-        .into_iter()
-        .fold(0, usize::max)
+    bytes(m, n).max(bytes(n, m))
 }
 
 /// Computes the product for each element of the batch.
@@ -168,7 +172,7 @@ pub unsafe fn gemm<T: GemmElem>(problem: &Gemm<T>, batch: Batch, scratch: *mut u
     nest.merge();
     fold(&mut nest, &mut product, problem);
     let count = nest.count();
-    if count > 1 && driver::is_small(&product) {
+    if count > 1 && driver::is_small::<T>(product.m, product.n, product.k) {
         let grain = blocking::GRAIN.div_ceil(product.work());
         pool::chunks(count, grain, |range| {
             // SAFETY: as promised by the caller; small products use no scratch.
@@ -196,7 +200,7 @@ fn fold<T: GemmElem>(nest: &mut Nest<3>, product: &mut Product<T>, problem: &Gem
     // More rows must not ask for more scratch than was asked for.
     let fits = |extent| {
         let needed = split::bytes::<T>(product.m * extent, product.n, product.k);
-        !driver::waits::<T>(product.k) && needed <= workspace::<T>(problem.m, problem.n, problem.k)
+        !driver::waits::<T>(product.k) && needed <= workspace::<T>(problem.m, problem.n, problem.k, true)
     };
     if nest.strides(inner) == [m * problem.a_rs, 0, m * problem.c_rs] && fits(nest.extent(inner)) {
         let (extent, _) = nest.take(inner);

@@ -144,7 +144,7 @@ impl<E: GemmElem> Product<E> {
 
     /// Multiply-adds.
     pub fn work(&self) -> usize {
-        (self.m * self.n).saturating_mul(self.k.max(1))
+        self.m.saturating_mul(self.n).saturating_mul(self.k.max(1))
     }
 
     /// The epilogue of a block of `k`.

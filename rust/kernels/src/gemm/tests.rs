@@ -155,7 +155,7 @@ impl Case {
             bias: self.has_bias.then(|| (&raw const bias.data[bias.first], bias.cs)),
             activation: self.activation,
         };
-        let mut scratch = vec![0u8; workspace::<T>(m, n, k) + 1];
+        let mut scratch = vec![0u8; workspace::<T>(m, n, k, false) + 1];
         // SAFETY: the matrices are as large as said; the scratch is misaligned on purpose.
         unsafe { gemm(&problem, Batch::default(), scratch.as_mut_ptr().add(1)) };
         c.gaps(m, n);
@@ -313,7 +313,7 @@ fn nan_survives_relu_and_products() {
         bias: None,
         activation: Activation::Relu,
     };
-    let mut scratch = vec![0; workspace::<f32>(3, 20, 4)];
+    let mut scratch = vec![0; workspace::<f32>(3, 20, 4, false)];
     // SAFETY: the matrices are as large as said.
     unsafe { gemm(&problem, Batch::default(), scratch.as_mut_ptr()) };
     for (at, value) in c.data.iter().enumerate() {
@@ -447,7 +447,7 @@ fn batches() {
                 let a: Vec<f32> = (0..x * y * ma).map(|i| noise(i, 1) as f32).collect();
                 let b: Vec<f32> = (0..x * y * mb).map(|i| noise(i, 2) as f32).collect();
                 let mut c = vec![f32::NAN; x * y * mc];
-                let mut scratch = vec![0u8; workspace::<f32>(m, n, k)];
+                let mut scratch = vec![0u8; workspace::<f32>(m, n, k, true)];
                 let problem = Gemm {
                     m,
                     n,
@@ -494,7 +494,7 @@ fn a_batch_keeps_within_the_scratch_asked_for() {
     let a: Vec<bf16> = (0..batch * m * k).map(|i| bf16::from_f64(noise(i, 1))).collect();
     let b: Vec<bf16> = (0..k * n).map(|i| bf16::from_f64(noise(i, 2))).collect();
     let mut c = vec![bf16::NAN; batch * m * n];
-    let bytes = workspace::<bf16>(m, n, k);
+    let bytes = workspace::<bf16>(m, n, k, true);
     let mut scratch = vec![0xa5u8; bytes + 4096];
     let problem = Gemm {
         m,
