@@ -89,7 +89,7 @@ pub(super) fn k_block<T: GemmElem>(k: usize) -> usize {
 
 /// How many items tiles read of `k` elements of a row.
 #[inline(always)]
-pub(super) fn items<E: GemmElem, D: Multiply>(k: usize) -> usize {
+pub(super) fn items<E: GemmElem, D: Multiply<Sum<E>>>(k: usize) -> usize {
     match (E::IS_COMPUTE, D::IS_PAIR) {
         (true, _) => k,
         (false, true) => k.div_ceil(2),

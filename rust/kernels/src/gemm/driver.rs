@@ -86,16 +86,16 @@ struct Driver<'a, E: GemmElem, D> {
     multiply: PhantomData<D>,
 }
 
-impl<E: GemmElem, D: Multiply> Kernel for Driver<'_, E, D> {
+impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for Driver<'_, E, D> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let p = self.product;
-        let pack = Packing::new::<S, E>(p);
+        let pack = Packing::new::<S, E, D>(p);
         if !pack.b {
             self.blocks(simd, pack, std::ptr::null_mut());
-        } else if p.m <= FEW_TILES * Tile::<S, Sum<E>>::ROWS {
+        } else if p.m <= FEW_TILES * Tile::<S, Sum<E>>::ROWS || self.pays_by_panel(simd, pack) {
             self.panels(simd, pack);
         } else if is_small(p) {
             self.on_stack(simd, pack);
@@ -110,13 +110,12 @@ impl<E: GemmElem, D: Multiply> Kernel for Driver<'_, E, D> {
 struct Packing {
     a: bool,
     b: bool,
+    /// All of `a` stays in the cache.
+    a_is_near: bool,
 }
 
 impl Packing {
-    fn new<S: Simd, E: GemmElem>(p: &Product<E>) -> Self {
-        if !E::IS_COMPUTE {
-            return Self { a: true, b: true };
-        }
+    fn new<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(p: &Product<E>) -> Self {
         let (rows, columns) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
         let k = k_block::<E>(p.k);
         // What a block reaches over, gaps included: what stays in the cache by itself need not be packed.
@@ -124,13 +123,20 @@ impl Packing {
             stride.unsigned_abs().max(length).saturating_mul(lines * size_of::<E>())
         };
         let a_reach = if p.a_cs == 1 { reach(p.m, k, p.a_rs) } else { reach(k, p.m, p.a_cs) };
-        let a_is_strided = p.a_rs != 1 && p.a_cs != 1;
+        // Elements are read in place as sums' type, or as pairs if none is cut by the end of a row.
+        let a_is_ready = if E::IS_COMPUTE {
+            p.a_rs == 1 || p.a_cs == 1
+        } else {
+            D::IS_PAIR && p.a_cs == 1 && p.k.is_multiple_of(2) && p.a_rs % 2 == 0
+        };
         let row_bytes = p.a_rs.unsigned_abs().saturating_mul(size_of::<E>());
         let a_collides = p.a_cs == 1 && p.m > 4 && row_bytes.is_multiple_of(COLLISION_BYTES);
         let b_is_wide = reach(k, p.n, p.b_rs) > UNPACKED_B_BYTES;
+        let a_is_near = a_reach <= UNPACKED_A_BYTES;
         Self {
-            a: a_is_strided || ((a_reach > UNPACKED_A_BYTES || a_collides) && p.n > 3 * columns),
-            b: p.b_cs != 1 || (b_is_wide && p.m > 2 * rows),
+            a: !a_is_ready || ((!a_is_near || a_collides) && p.n > 3 * columns),
+            b: !E::IS_COMPUTE || p.b_cs != 1 || (b_is_wide && p.m > 2 * rows),
+            a_is_near,
         }
     }
 }
@@ -138,12 +144,22 @@ impl Packing {
 #[repr(align(64))]
 struct Aligned<T>(MaybeUninit<T>);
 
-impl<'a, E: GemmElem, D: Multiply> Driver<'a, E, D> {
+impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
     fn new(product: &'a Product<E>, packed: *mut u8, may_share: bool) -> Self {
         Self { product, packed, may_share, multiply: PhantomData }
     }
 
-    /// Few rows: panel by panel of `b`, used as soon as it is packed.
+    /// Whether each panel of `b` is best used as soon as it is packed, by whoever packed it: where that needs no other
+    /// packing, and there are panels enough to share out.
+    #[inline(always)]
+    fn pays_by_panel<S: Simd>(&self, _: S, pack: Packing) -> bool {
+        let panels = self.product.n.div_ceil(Tile::<S, Sum<E>>::COLUMNS);
+        let threads = if self.may_share { pool::num_threads() } else { 1 };
+        let is_even = panels.is_multiple_of(threads) || panels >= 4 * threads;
+        !E::IS_COMPUTE && !pack.a && pack.a_is_near && is_even
+    }
+
+    /// Panel by panel of `b`, used as soon as it is packed.
     #[inline(always)]
     fn panels<S: Simd>(&self, simd: S, pack: Packing) {
         let p = self.product;
@@ -192,7 +208,7 @@ impl<'a, E: GemmElem, D: Multiply> Driver<'a, E, D> {
 
 /// The columns of some panels, through all of `k`.
 #[inline(always)]
-fn some_panels<S: Simd, E: GemmElem, D: Multiply>(
+fn some_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     simd: S,
     p: &Product<E>,
     pack: Packing,
@@ -207,7 +223,7 @@ fn some_panels<S: Simd, E: GemmElem, D: Multiply>(
 
 /// With room for packed rows of `a` on the stack. Not inlined: others need not make that room.
 #[inline(never)]
-fn panels_and_rows<S: Simd, E: GemmElem, D: Multiply>(
+fn panels_and_rows<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     simd: S,
     p: &Product<E>,
     pack: Packing,
@@ -220,7 +236,7 @@ fn panels_and_rows<S: Simd, E: GemmElem, D: Multiply>(
 
 /// With room for a panel on the stack. Not inlined: others need not make that room.
 #[inline(never)]
-fn panels_with<S: Simd, E: GemmElem, D: Multiply>(
+fn panels_with<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     simd: S,
     p: &Product<E>,
     pack: Packing,
@@ -281,7 +297,7 @@ struct Block<'a, E: GemmElem, D> {
     multiply: PhantomData<D>,
 }
 
-impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
+impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     /// Rows of a packed panel, columns of packed rows.
     #[inline(always)]
     fn depth(&self) -> usize {
@@ -408,7 +424,8 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
         unsafe {
             let p = self.p;
             let (row, column) = (part.row as isize, (self.column + part.column) as isize);
-            let far = |ptr, rs| (self.finish.reads_old && self.k > FAR).then(|| Ahead::new(ptr, rs));
+            let far =
+                |ptr, rs| (self.finish.reads_old && self.k > FAR).then(|| Ahead::new::<Sum<E>>(ptr, rs));
             if E::IS_COMPUTE {
                 let to = Target {
                     c: p.c.get().wrapping_offset(row * p.c_rs + column * p.c_cs).cast(),
@@ -419,14 +436,20 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
                     ahead: far(p.c.get().cast(), p.c_rs),
                 };
                 self.strips_to(simd, high, part, packed_a, to);
-            } else if let Some(finish) = self.finish.waiting() {
+            } else if let Some(finish) =
+                self.finish.direct((D::IS_PAIR && p.c_cs == 1).then(|| (p.c.get(), p.c_rs)))
+            {
                 let to = Target {
                     c: p.acc.get().wrapping_offset(row * p.acc_rs + column),
                     c_rs: p.acc_rs,
                     c_cs: 1,
                     finish: &finish,
                     is_plain: true,
-                    ahead: far(p.acc.get(), p.acc_rs),
+                    ahead: if finish.writes_acc || finish.reads_acc {
+                        far(p.acc.get(), p.acc_rs)
+                    } else {
+                        (self.k > FAR).then(|| Ahead::new(p.c.get(), p.c_rs))
+                    },
                 };
                 self.strips_to(simd, high, part, packed_a, to);
             } else {
@@ -528,7 +551,8 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
                 None => {
                     let at = row as isize * p.a_rs + self.k_done as isize * p.a_cs;
                     let a = p.a.get().offset(at).cast();
-                    if p.a_cs == 1 { (a, p.a_rs, false) } else { (a, p.a_cs, true) }
+                    let item = (size_of::<Sum<E>>() / size_of::<E>()) as isize;
+                    if p.a_cs == 1 { (a, p.a_rs / item, false) } else { (a, p.a_cs, true) }
                 }
             };
             let strip = Strip {

@@ -18,7 +18,7 @@ pub(super) struct PackPanel<E: GemmElem, D> {
     pub multiply: PhantomData<D>,
 }
 
-impl<E: GemmElem, D: Multiply> Kernel for PackPanel<E, D> {
+impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for PackPanel<E, D> {
     type Output = ();
 
     #[inline(always)]
@@ -97,7 +97,7 @@ pub(super) fn row_step(rows: usize) -> usize {
     rows.next_multiple_of(4)
 }
 
-impl<E: GemmElem, D: Multiply> Kernel for PackRows<E, D> {
+impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for PackRows<E, D> {
     type Output = ();
 
     #[inline(always)]
