@@ -196,6 +196,7 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
                     k_done,
                     k,
                     packed: Shared(packed),
+                    tiles_pack: false,
                     finish,
                     multiply: PhantomData,
                 };
@@ -251,15 +252,19 @@ fn panels_with<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
         let mut rows_are_packed = false;
         for column in range.clone().map(|i| i * panel) {
             let n = panel.min(p.n - column);
-            let block =
-                Block::<E, D> { p, pack, column, n, k_done, k, packed, finish, multiply: PhantomData };
+            // While the first tile multiplies, the machine has time to pack.
+            let tiles_pack = D::IS_PAIR && p.b_cs == 1 && n == panel && k.is_multiple_of(2);
+            let multiply = PhantomData;
+            let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply };
             // SAFETY: the matrices are valid; one panel and all rows fit their rooms.
             unsafe {
                 if let (Some(to), false) = (packed_a, rows_are_packed) {
                     block.pack_rows(simd, high, 0, p.m, to);
                     rows_are_packed = true;
                 }
-                block.pack_panel(simd, 0);
+                if !tiles_pack {
+                    block.pack_panel(simd, 0);
+                }
                 block.strips(simd, high, Part { row: 0, m: p.m, column: 0, n }, packed_a);
             }
         }
@@ -293,6 +298,8 @@ struct Block<'a, E: GemmElem, D> {
     k_done: usize,
     k: usize,
     packed: Shared<*mut Sum<E>>,
+    /// The first rows' tile packs `b`, which is one whole panel.
+    tiles_pack: bool,
     finish: Finish<Sum<E>>,
     multiply: PhantomData<D>,
 }
@@ -543,6 +550,11 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 let at = self.k_done as isize * p.b_rs + column as isize * p.b_cs;
                 (p.b.get().offset(at).cast(), p.b_rs, Tile::<S, Sum<E>>::COLUMNS as isize)
             };
+            let raw = if self.tiles_pack && done == 0 {
+                p.b.get().offset(self.k_done as isize * p.b_rs + column as isize).cast()
+            } else {
+                std::ptr::null()
+            };
             let (a, a_step, rows_are_close) = match packed_a {
                 Some(packed) => {
                     let tile = packed.add(done / high * row_step(high) * depth);
@@ -563,6 +575,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 b,
                 b_rs,
                 b_panel,
+                raw,
+                raw_rs: p.b_rs,
                 c: to.c,
                 c_rs: to.c_rs,
                 c_cs: to.c_cs,

@@ -22,6 +22,11 @@ pub trait Multiply<T: Single>: Copy + Send + Sync + 'static {
     /// # Safety
     /// It is called inside [`vectorize`](Multiply::vectorize).
     unsafe fn mul_add<V: FloatVec>(a: V, b: V, c: V) -> V;
+    /// A tile's row of items, of elements that lie side by side in one row of `b`, or in one and that `b_rs` further.
+    ///
+    /// # Safety
+    /// They are readable, and it is called inside [`vectorize`](Multiply::vectorize).
+    unsafe fn row<S: Simd>(simd: S, b: *const Self::Elem, b_rs: isize) -> [T::Vec<S>; VECTORS];
     /// Stores the first `n` lanes of a sum, rounded; whether it is one that [`mul_add`](Multiply::mul_add) made.
     ///
     /// # Safety
@@ -54,6 +59,11 @@ impl<T: Single> Multiply<T> for Ones {
     unsafe fn mul_add<V: FloatVec>(a: V, b: V, c: V) -> V {
         a.mul_add(b, c)
     }
+    #[inline(always)]
+    unsafe fn row<S: Simd>(simd: S, b: *const T, _: isize) -> [T::Vec<S>; VECTORS] {
+        // SAFETY: the caller's promise.
+        unsafe { [T::Vec::<S>::load(simd, b), T::Vec::<S>::load(simd, b.add(T::Vec::<S>::LANES))] }
+    }
 }
 
 /// Two and two, by an instruction that not all machines have.
@@ -72,6 +82,12 @@ impl Multiply<f32> for Pairs {
     unsafe fn mul_add<V: FloatVec>(a: V, b: V, c: V) -> V {
         // SAFETY: the caller's promise.
         unsafe { a.dot_pairs(b, c) }
+    }
+    #[inline(always)]
+    unsafe fn row<S: Simd>(simd: S, b: *const bf16, b_rs: isize) -> [S::F32; VECTORS] {
+        // SAFETY: the caller's promise.
+        let [first, second] = unsafe { S::U32::zip_u16(simd, b.cast(), b.offset(b_rs).cast()) };
+        [S::F32::from_bits(first), S::F32::from_bits(second)]
     }
     #[inline(always)]
     unsafe fn store<S: Simd>(_: S, sum: S::F32, is_made: bool, to: *mut bf16, n: usize) {
@@ -100,6 +116,9 @@ pub(super) struct Strip<'a, T> {
     pub b_rs: isize,
     /// From panel to panel.
     pub b_panel: isize,
+    /// Where the tile's columns of `b` are still to be packed from; else null. Its elements are those of products.
+    pub raw: *const (),
+    pub raw_rs: isize,
     pub c: *mut T,
     pub c_rs: isize,
     pub c_cs: isize,
@@ -191,30 +210,39 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool> Kern
             // Few rows leave registers free, and memory likes long rows where `b` is read in place.
             if R <= const { wide_rows(S::LEVEL) } && strip.b_panel == panel as isize {
                 while left >= 2 * panel {
-                    tile::<S, T, D, R, { 2 * VECTORS }, ROWS_ARE_CLOSE, false>(simd, &strip, 2 * panel);
+                    tile::<S, T, D, R, { 2 * VECTORS }, ROWS_ARE_CLOSE, false, false>(
+                        simd,
+                        &strip,
+                        2 * panel,
+                    );
                     strip.b = strip.b.offset(2 * strip.b_panel);
                     strip.c = strip.c.offset(2 * panel as isize * strip.c_cs);
                     strip.column += 2 * panel;
                     left -= 2 * panel;
                 }
             }
+            if D::IS_PAIR && !strip.raw.is_null() {
+                debug_assert!(left == panel);
+                return tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, true>(simd, &strip, panel);
+            }
             while left >= panel {
-                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false>(simd, &strip, panel);
+                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, false>(simd, &strip, panel);
                 strip.b = strip.b.offset(strip.b_panel);
                 strip.c = strip.c.offset(panel as isize * strip.c_cs);
                 strip.column += panel;
                 left -= panel;
             }
             if left > lanes {
-                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, true>(simd, &strip, left);
+                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, true, false>(simd, &strip, left);
             } else if left > 0 {
-                tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true>(simd, &strip, left);
+                tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false>(simd, &strip, left);
             }
         }
     }
 }
 
-/// One tile: `R` rows, `columns` columns in `V` vectors, the last of which may be cut short where `CUT`.
+/// One tile: `R` rows, `columns` columns in `V` vectors, the last of which may be cut short where `CUT`. Where
+/// `PACKS`, it packs its columns of `b` on the way.
 ///
 /// # Safety
 /// The tile must be inside the matrices.
@@ -227,6 +255,7 @@ unsafe fn tile<
     const V: usize,
     const ROWS_ARE_CLOSE: bool,
     const CUT: bool,
+    const PACKS: bool,
 >(
     simd: S,
     strip: &Strip<'_, T>,
@@ -242,14 +271,23 @@ unsafe fn tile<
         }
     }
     let mut sums = [[T::Vec::<S>::zero(simd); V]; R];
-    let (mut a, mut b) = (strip.a, strip.b);
+    let (mut a, mut b, mut raw) = (strip.a, strip.b, strip.raw.cast::<D::Elem>());
+    let item = if D::IS_PAIR { 2 } else { 1 };
     let (a_rs, a_cs) = if ROWS_ARE_CLOSE { (1, strip.a_step) } else { (strip.a_step, 1) };
     for _ in 0..strip.k {
         // SAFETY: inside the matrices; the pointers may end one step beyond, where they are not read.
         unsafe {
             let mut row = [T::Vec::<S>::zero(simd); V];
-            for (v, vector) in row.iter_mut().enumerate() {
-                *vector = load::<S, T, CUT>(simd, b.add(v * lanes), v == V - 1, last);
+            if PACKS {
+                for (v, (to, from)) in row.iter_mut().zip(D::row(simd, raw, strip.raw_rs)).enumerate() {
+                    *to = from;
+                    from.store(b.cast_mut().add(v * lanes));
+                }
+                raw = raw.wrapping_offset(item * strip.raw_rs);
+            } else {
+                for (v, vector) in row.iter_mut().enumerate() {
+                    *vector = load::<S, T, CUT>(simd, b.add(v * lanes), v == V - 1, last);
+                }
             }
             for (r, sums) in sums.iter_mut().enumerate() {
                 // Pairs are aligned as their elements are.

@@ -350,10 +350,12 @@ impl WordVec for U32x16 {
         // SAFETY: the token, and the caller's promise.
         unsafe {
             let (low, high) = (_mm512_loadu_si512(low.cast()), _mm512_loadu_si512(high.cast()));
-            ZIP.map(|order| {
-                let order = _mm512_loadu_si512((&raw const order).cast());
-                Self(_mm512_permutex2var_epi16(low, order, high))
-            })
+            let (first, second) =
+                (_mm512_loadu_si512(ZIP[0].as_ptr().cast()), _mm512_loadu_si512(ZIP[1].as_ptr().cast()));
+            [
+                Self(_mm512_permutex2var_epi16(low, first, high)),
+                Self(_mm512_permutex2var_epi16(low, second, high)),
+            ]
         }
     }
     #[inline(always)]
@@ -376,7 +378,7 @@ impl WordVec for U32x16 {
 }
 
 /// Half-words of two vectors in turns.
-const ZIP: [[u16; 32]; 2] = {
+static ZIP: [[u16; 32]; 2] = {
     let mut order = [[0; 32]; 2];
     let mut i = 0;
     while i < 64 {
