@@ -1,7 +1,7 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
 use super::blocking::{
-    self, ASIDE_COLUMNS, B_COLUMNS, COLLISION_BYTES, FAR, FEW_TILES, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES,
-    Tile, UNPACKED_A_BYTES, UNPACKED_B_BYTES, block_columns, even_rows, items, k_block, parts,
+    self, ASIDE_COLUMNS, B_COLUMNS, FAR, FEW_TILES, GRAIN, MAX_ROWS, Packing, ROW_TILES, STACK_BYTES, Tile,
+    block_columns, even_rows, items, k_block, parts,
 };
 use super::epilogue::{Finish, FinishTile};
 use super::pack::{PackPanel, PackRows, row_step};
@@ -101,42 +101,6 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for Driver<'_, E, D> {
             self.on_stack(simd, pack);
         } else {
             self.blocks(simd, pack, self.packed.cast());
-        }
-    }
-}
-
-/// What is packed.
-#[derive(Clone, Copy)]
-struct Packing {
-    a: bool,
-    b: bool,
-    /// All of `a` stays in the cache.
-    a_is_near: bool,
-}
-
-impl Packing {
-    fn new<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(p: &Product<E>) -> Self {
-        let (rows, columns) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
-        let k = k_block::<E>(p.k);
-        // What a block reaches over, gaps included: what stays in the cache by itself need not be packed.
-        let reach = |lines: usize, length: usize, stride: isize| {
-            stride.unsigned_abs().max(length).saturating_mul(lines * size_of::<E>())
-        };
-        let a_reach = if p.a_cs == 1 { reach(p.m, k, p.a_rs) } else { reach(k, p.m, p.a_cs) };
-        // Elements are read in place as sums' type, or as pairs if none is cut by the end of a row.
-        let a_is_ready = if E::IS_COMPUTE {
-            p.a_rs == 1 || p.a_cs == 1
-        } else {
-            D::IS_PAIR && p.a_cs == 1 && p.k.is_multiple_of(2) && p.a_rs % 2 == 0
-        };
-        let row_bytes = p.a_rs.unsigned_abs().saturating_mul(size_of::<E>());
-        let a_collides = p.a_cs == 1 && p.m > 4 && row_bytes.is_multiple_of(COLLISION_BYTES);
-        let b_is_wide = reach(k, p.n, p.b_rs) > UNPACKED_B_BYTES;
-        let a_is_near = a_reach <= UNPACKED_A_BYTES;
-        Self {
-            a: !a_is_ready || ((!a_is_near || a_collides) && p.n > 3 * columns),
-            b: !E::IS_COMPUTE || p.b_cs != 1 || (b_is_wide && p.m > 2 * rows),
-            a_is_near,
         }
     }
 }
