@@ -43,6 +43,9 @@ const UNPACKED_B_BYTES: usize = 512 << 10;
 /// Bytes up to which `a` is read in place where a dimension is close.
 const UNPACKED_A_BYTES: usize = 1 << 20;
 
+/// Bytes of `a` that stay in the level-two cache while panels of `b` go through it.
+const NEAR_A_BYTES: usize = 512 << 10;
+
 /// Lines a multiple of so many bytes apart share one set of the first cache, which holds fewer of them than a tile has rows.
 const COLLISION_BYTES: usize = 4096;
 
@@ -125,11 +128,10 @@ impl Packing {
         let row_bytes = p.a_rs.unsigned_abs().saturating_mul(size_of::<E>());
         let a_collides = p.a_cs == 1 && p.m > 4 && row_bytes.is_multiple_of(COLLISION_BYTES);
         let b_is_wide = reach(k, p.n, p.b_rs) > UNPACKED_B_BYTES;
-        let a_is_near = a_reach <= UNPACKED_A_BYTES;
         Self {
-            a: !a_is_ready || ((!a_is_near || a_collides) && p.n > 3 * columns),
+            a: !a_is_ready || ((a_reach > UNPACKED_A_BYTES || a_collides) && p.n > 3 * columns),
             b: !E::IS_COMPUTE || p.b_cs != 1 || (b_is_wide && p.m > 2 * rows),
-            a_is_near,
+            a_is_near: a_reach <= NEAR_A_BYTES,
         }
     }
 }
