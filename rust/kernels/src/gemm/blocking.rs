@@ -44,7 +44,7 @@ const UNPACKED_B_BYTES: usize = 512 << 10;
 const UNPACKED_A_BYTES: usize = 1 << 20;
 
 /// Bytes of `a` that stay in the level-two cache while panels of `b` go through it.
-const NEAR_A_BYTES: usize = 512 << 10;
+const NEAR_A_BYTES: usize = 256 << 10;
 
 /// Lines a multiple of so many bytes apart share one set of the first cache, which holds fewer of them than a tile has rows.
 const COLLISION_BYTES: usize = 4096;
