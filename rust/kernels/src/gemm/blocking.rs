@@ -1,4 +1,5 @@
 //! How products are cut: a table, and the rules that read it. Nothing here changes a result.
+use super::product::Product;
 use super::tile::Multiply;
 use super::{GemmElem, Single, Sum};
 use crate::simd::{FloatVec, Level, Simd};
@@ -37,13 +38,16 @@ pub(super) const MAX_BYTES: usize = VECTORS * 64;
 const B_BLOCK_BYTES: usize = 256 << 10;
 
 /// Bytes up to which `b` is read in place where its columns are close: it stays in the level-two cache.
-pub(super) const UNPACKED_B_BYTES: usize = 512 << 10;
+const UNPACKED_B_BYTES: usize = 512 << 10;
 
 /// Bytes up to which `a` is read in place where a dimension is close.
-pub(super) const UNPACKED_A_BYTES: usize = 1 << 20;
+const UNPACKED_A_BYTES: usize = 1 << 20;
+
+/// Bytes of `a` that stay in the level-two cache while panels of `b` go through it.
+const NEAR_A_BYTES: usize = 256 << 10;
 
 /// Lines a multiple of so many bytes apart share one set of the first cache, which holds fewer of them than a tile has rows.
-pub(super) const COLLISION_BYTES: usize = 4096;
+const COLLISION_BYTES: usize = 4096;
 
 /// The most tasks a thread: one who comes late finds less to do.
 const TASKS_A_THREAD: usize = 16;
@@ -89,11 +93,46 @@ pub(super) fn k_block<T: GemmElem>(k: usize) -> usize {
 
 /// How many items tiles read of `k` elements of a row.
 #[inline(always)]
-pub(super) fn items<E: GemmElem, D: Multiply>(k: usize) -> usize {
+pub(super) fn items<E: GemmElem, D: Multiply<Sum<E>>>(k: usize) -> usize {
     match (E::IS_COMPUTE, D::IS_PAIR) {
         (true, _) => k,
         (false, true) => k.div_ceil(2),
         (false, false) => k.next_multiple_of(2),
+    }
+}
+
+/// What is packed.
+#[derive(Clone, Copy)]
+pub(super) struct Packing {
+    pub a: bool,
+    pub b: bool,
+    /// All of `a` stays in the cache.
+    pub a_is_near: bool,
+}
+
+impl Packing {
+    pub fn new<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(p: &Product<E>) -> Self {
+        let (rows, columns) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
+        let k = k_block::<E>(p.k);
+        // What a block reaches over, gaps included: what stays in the cache by itself need not be packed.
+        let reach = |lines: usize, length: usize, stride: isize| {
+            stride.unsigned_abs().max(length).saturating_mul(lines * size_of::<E>())
+        };
+        let a_reach = if p.a_cs == 1 { reach(p.m, k, p.a_rs) } else { reach(k, p.m, p.a_cs) };
+        // Elements are read in place as sums' type, or as pairs if none is cut by the end of a row.
+        let a_is_ready = if E::IS_COMPUTE {
+            p.a_rs == 1 || p.a_cs == 1
+        } else {
+            D::IS_PAIR && p.a_cs == 1 && p.k.is_multiple_of(2) && p.a_rs % 2 == 0
+        };
+        let row_bytes = p.a_rs.unsigned_abs().saturating_mul(size_of::<E>());
+        let a_collides = p.a_cs == 1 && p.m > 4 && row_bytes.is_multiple_of(COLLISION_BYTES);
+        let b_is_wide = reach(k, p.n, p.b_rs) > UNPACKED_B_BYTES;
+        Self {
+            a: !a_is_ready || ((a_reach > UNPACKED_A_BYTES || a_collides) && p.n > 3 * columns),
+            b: !E::IS_COMPUTE || p.b_cs != 1 || (b_is_wide && p.m > 2 * rows),
+            a_is_near: a_reach <= NEAR_A_BYTES,
+        }
     }
 }
 

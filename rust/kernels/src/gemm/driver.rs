@@ -1,7 +1,7 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
 use super::blocking::{
-    self, ASIDE_COLUMNS, B_COLUMNS, COLLISION_BYTES, FAR, FEW_TILES, GRAIN, MAX_ROWS, ROW_TILES, STACK_BYTES,
-    Tile, UNPACKED_A_BYTES, UNPACKED_B_BYTES, block_columns, even_rows, items, k_block, parts,
+    self, ASIDE_COLUMNS, B_COLUMNS, FAR, FEW_TILES, GRAIN, MAX_ROWS, Packing, ROW_TILES, STACK_BYTES, Tile,
+    block_columns, even_rows, items, k_block, parts,
 };
 use super::epilogue::{Finish, FinishTile};
 use super::pack::{PANELS, PackPanels, PackRows, row_step};
@@ -86,16 +86,16 @@ struct Driver<'a, E: GemmElem, D> {
     multiply: PhantomData<D>,
 }
 
-impl<E: GemmElem, D: Multiply> Kernel for Driver<'_, E, D> {
+impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for Driver<'_, E, D> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let p = self.product;
-        let pack = Packing::new::<S, E>(p);
+        let pack = Packing::new::<S, E, D>(p);
         if !pack.b {
             self.blocks(simd, pack, std::ptr::null_mut());
-        } else if p.m <= FEW_TILES * Tile::<S, Sum<E>>::ROWS {
+        } else if p.m <= FEW_TILES * Tile::<S, Sum<E>>::ROWS || self.pays_by_panel(simd, pack) {
             self.panels(simd, pack);
         } else if is_small::<E>(p.m, p.n, p.k) {
             self.on_stack(simd, pack);
@@ -105,45 +105,25 @@ impl<E: GemmElem, D: Multiply> Kernel for Driver<'_, E, D> {
     }
 }
 
-/// What is packed.
-#[derive(Clone, Copy)]
-struct Packing {
-    a: bool,
-    b: bool,
-}
-
-impl Packing {
-    fn new<S: Simd, E: GemmElem>(p: &Product<E>) -> Self {
-        if !E::IS_COMPUTE {
-            return Self { a: true, b: true };
-        }
-        let (rows, columns) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
-        let k = k_block::<E>(p.k);
-        // What a block reaches over, gaps included: what stays in the cache by itself need not be packed.
-        let reach = |lines: usize, length: usize, stride: isize| {
-            stride.unsigned_abs().max(length).saturating_mul(lines * size_of::<E>())
-        };
-        let a_reach = if p.a_cs == 1 { reach(p.m, k, p.a_rs) } else { reach(k, p.m, p.a_cs) };
-        let a_is_strided = p.a_rs != 1 && p.a_cs != 1;
-        let row_bytes = p.a_rs.unsigned_abs().saturating_mul(size_of::<E>());
-        let a_collides = p.a_cs == 1 && p.m > 4 && row_bytes.is_multiple_of(COLLISION_BYTES);
-        let b_is_wide = reach(k, p.n, p.b_rs) > UNPACKED_B_BYTES;
-        Self {
-            a: a_is_strided || ((a_reach > UNPACKED_A_BYTES || a_collides) && p.n > 3 * columns),
-            b: p.b_cs != 1 || (b_is_wide && p.m > 2 * rows),
-        }
-    }
-}
-
 #[repr(align(64))]
 struct Aligned<T>(MaybeUninit<T>);
 
-impl<'a, E: GemmElem, D: Multiply> Driver<'a, E, D> {
+impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
     fn new(product: &'a Product<E>, packed: *mut u8, may_share: bool) -> Self {
         Self { product, packed, may_share, multiply: PhantomData }
     }
 
-    /// Few rows: panel by panel of `b`, used as soon as it is packed.
+    /// Whether each panel of `b` is best used as soon as it is packed, by whoever packed it: where that needs no other
+    /// packing, and there are panels enough to share out.
+    #[inline(always)]
+    fn pays_by_panel<S: Simd>(&self, _: S, pack: Packing) -> bool {
+        let panels = self.product.n.div_ceil(Tile::<S, Sum<E>>::COLUMNS);
+        let threads = if self.may_share { pool::num_threads() } else { 1 };
+        let is_even = panels.is_multiple_of(threads) || panels >= 4 * threads;
+        !E::IS_COMPUTE && !pack.a && pack.a_is_near && is_even
+    }
+
+    /// Panel by panel of `b`, used as soon as it is packed.
     #[inline(always)]
     fn panels<S: Simd>(&self, simd: S, pack: Packing) {
         let p = self.product;
@@ -181,6 +161,7 @@ impl<'a, E: GemmElem, D: Multiply> Driver<'a, E, D> {
                     k_done,
                     k,
                     packed: Shared(packed),
+                    tiles_pack: false,
                     finish,
                     multiply: PhantomData,
                 };
@@ -194,7 +175,7 @@ impl<'a, E: GemmElem, D: Multiply> Driver<'a, E, D> {
 
 /// The columns of some panels, through all of `k`.
 #[inline(always)]
-fn some_panels<S: Simd, E: GemmElem, D: Multiply>(
+fn some_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     simd: S,
     p: &Product<E>,
     pack: Packing,
@@ -209,7 +190,7 @@ fn some_panels<S: Simd, E: GemmElem, D: Multiply>(
 
 /// With room for packed rows of `a` on the stack. Not inlined: others need not make that room.
 #[inline(never)]
-fn panels_and_rows<S: Simd, E: GemmElem, D: Multiply>(
+fn panels_and_rows<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     simd: S,
     p: &Product<E>,
     pack: Packing,
@@ -222,7 +203,7 @@ fn panels_and_rows<S: Simd, E: GemmElem, D: Multiply>(
 
 /// With room for a panel on the stack. Not inlined: others need not make that room.
 #[inline(never)]
-fn panels_with<S: Simd, E: GemmElem, D: Multiply>(
+fn panels_with<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     simd: S,
     p: &Product<E>,
     pack: Packing,
@@ -237,15 +218,19 @@ fn panels_with<S: Simd, E: GemmElem, D: Multiply>(
         let mut rows_are_packed = false;
         for column in range.clone().map(|i| i * panel) {
             let n = panel.min(p.n - column);
-            let block =
-                Block::<E, D> { p, pack, column, n, k_done, k, packed, finish, multiply: PhantomData };
+            // While the first tile multiplies, the machine has time to pack.
+            let tiles_pack = D::IS_PAIR && p.b_cs == 1 && n == panel && k.is_multiple_of(2);
+            let multiply = PhantomData;
+            let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply };
             // SAFETY: the matrices are valid; one panel and all rows fit their rooms.
             unsafe {
                 if let (Some(to), false) = (packed_a, rows_are_packed) {
                     block.pack_rows(simd, high, 0, p.m, to);
                     rows_are_packed = true;
                 }
-                block.pack_panels(simd, 0..1);
+                if !tiles_pack {
+                    block.pack_panels(simd, 0..1);
+                }
                 block.strips(simd, high, Part { row: 0, m: p.m, column: 0, n }, packed_a);
             }
         }
@@ -279,11 +264,13 @@ struct Block<'a, E: GemmElem, D> {
     k_done: usize,
     k: usize,
     packed: Shared<*mut Sum<E>>,
+    /// The first rows' tile packs `b`, which is one whole panel.
+    tiles_pack: bool,
     finish: Finish<Sum<E>>,
     multiply: PhantomData<D>,
 }
 
-impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
+impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     /// Rows of a packed panel, columns of packed rows.
     #[inline(always)]
     fn depth(&self) -> usize {
@@ -409,7 +396,8 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
         unsafe {
             let p = self.p;
             let (row, column) = (part.row as isize, (self.column + part.column) as isize);
-            let far = |ptr, rs| (self.finish.reads_old && self.k > FAR).then(|| Ahead::new(ptr, rs));
+            let far =
+                |ptr, rs| (self.finish.reads_old && self.k > FAR).then(|| Ahead::new::<Sum<E>>(ptr, rs));
             if E::IS_COMPUTE {
                 let to = Target {
                     c: p.c.get().wrapping_offset(row * p.c_rs + column * p.c_cs).cast(),
@@ -420,14 +408,20 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
                     ahead: far(p.c.get().cast(), p.c_rs),
                 };
                 self.strips_to(simd, high, part, packed_a, to);
-            } else if let Some(finish) = self.finish.waiting() {
+            } else if let Some(finish) =
+                self.finish.direct((D::IS_PAIR && p.c_cs == 1).then(|| (p.c.get(), p.c_rs)))
+            {
                 let to = Target {
                     c: p.acc.get().wrapping_offset(row * p.acc_rs + column),
                     c_rs: p.acc_rs,
                     c_cs: 1,
                     finish: &finish,
                     is_plain: true,
-                    ahead: far(p.acc.get(), p.acc_rs),
+                    ahead: if finish.writes_acc || finish.reads_acc {
+                        far(p.acc.get(), p.acc_rs)
+                    } else {
+                        (self.k > FAR).then(|| Ahead::new(p.c.get(), p.c_rs))
+                    },
                 };
                 self.strips_to(simd, high, part, packed_a, to);
             } else {
@@ -523,6 +517,11 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
                 let at = self.k_done as isize * p.b_rs + column as isize * p.b_cs;
                 (p.b.get().offset(at).cast(), p.b_rs, Tile::<S, Sum<E>>::COLUMNS as isize)
             };
+            let raw = if self.tiles_pack && done == 0 {
+                p.b.get().offset(self.k_done as isize * p.b_rs + column as isize).cast()
+            } else {
+                std::ptr::null()
+            };
             let (a, a_step, rows_are_close) = match packed_a {
                 Some(packed) => {
                     let tile = packed.add(done / high * row_step(high) * depth);
@@ -531,7 +530,8 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
                 None => {
                     let at = row as isize * p.a_rs + self.k_done as isize * p.a_cs;
                     let a = p.a.get().offset(at).cast();
-                    if p.a_cs == 1 { (a, p.a_rs, false) } else { (a, p.a_cs, true) }
+                    let item = (size_of::<Sum<E>>() / size_of::<E>()) as isize;
+                    if p.a_cs == 1 { (a, p.a_rs / item, false) } else { (a, p.a_cs, true) }
                 }
             };
             let strip = Strip {
@@ -542,6 +542,8 @@ impl<E: GemmElem, D: Multiply> Block<'_, E, D> {
                 b,
                 b_rs,
                 b_panel,
+                raw,
+                raw_rs: p.b_rs,
                 c: to.c,
                 c_rs: to.c_rs,
                 c_cs: to.c_cs,

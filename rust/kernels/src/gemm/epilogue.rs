@@ -19,6 +19,9 @@ pub(super) struct Finish<T> {
     pub bias_rs: isize,
     pub bias_cs: isize,
     pub activation: Activation,
+    /// Where tiles that round put the elements of `c`; null where they leave sums.
+    pub rounded: Shared<*mut ()>,
+    pub rounded_rs: isize,
 }
 
 impl<T: Float> Finish<T> {
@@ -34,13 +37,21 @@ impl<T: Float> Finish<T> {
             bias_rs: 0,
             bias_cs: 0,
             activation: Activation::None,
+            rounded: Shared(std::ptr::null_mut()),
+            rounded_rs: 0,
         }
     }
 
-    /// What is done to sums that only wait in their place, where that can be done on the way from registers.
-    pub fn waiting(&self) -> Option<Self> {
-        let finish = Self { reads_old: self.reads_acc, ..*self };
-        (self.writes_acc && self.reads_old == self.reads_acc && finish.is_plain()).then_some(finish)
+    /// What is done where sums are no elements of `c`, if it can be on the way from registers: to where sums wait, or,
+    /// `rounded`, to `c`.
+    pub fn direct<E>(&self, rounded: Option<(*mut E, isize)>) -> Option<Self> {
+        if !self.is_plain() {
+            None
+        } else if self.writes_acc {
+            (self.reads_old == self.reads_acc).then_some(*self)
+        } else {
+            rounded.map(|(c, rs)| Self { rounded: Shared(c.cast()), rounded_rs: rs, ..*self })
+        }
     }
 
     /// Whether it can be done on the way from registers to a `c` whose columns are close: where the sums are stored or added

@@ -46,7 +46,7 @@ pub trait GemmElem: FloatElem {
     /// The longest run of products added up before the sum goes to `c`.
     const K_BLOCK: usize;
     /// How the machine may multiply it best.
-    type Multiply: Multiply;
+    type Multiply: Multiply<Sum<Self>>;
     /// Room for a packed panel of a block.
     type Panel: Copy;
     /// Room for the rows of a block that are packed together.
@@ -58,7 +58,7 @@ type Sum<E> = <E as FloatElem>::Compute;
 type Vector<E, S> = <Sum<E> as Float>::Vec<S>;
 
 /// A dtype whose products are added up in itself.
-trait Single: Float + FloatElem<Compute = Self> {}
+pub trait Single: Float + FloatElem<Compute = Self> {}
 impl<T: Float + FloatElem<Compute = Self>> Single for T {}
 
 macro_rules! elements {

@@ -25,7 +25,7 @@ pub(super) struct PackPanels<E: GemmElem, D> {
     pub multiply: PhantomData<D>,
 }
 
-impl<E: GemmElem, D: Multiply> Kernel for PackPanels<E, D> {
+impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for PackPanels<E, D> {
     type Output = ();
 
     #[inline(always)]
@@ -99,7 +99,7 @@ pub(super) fn row_step(rows: usize) -> usize {
     rows.next_multiple_of(4)
 }
 
-impl<E: GemmElem, D: Multiply> Kernel for PackRows<E, D> {
+impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for PackRows<E, D> {
     type Output = ();
 
     #[inline(always)]

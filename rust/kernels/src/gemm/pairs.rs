@@ -43,6 +43,10 @@ impl<E: GemmElem> Lines<E> {
             // SAFETY: promised by the caller. A tile is as wide as there are lines.
             return unsafe { self.zip(simd, self.from.cast(), self.k, to.cast(), self.wide) };
         }
+        if self.step == 1 && !self.widens && self.k.is_multiple_of(2) {
+            // SAFETY: promised by the caller.
+            return unsafe { self.transpose(simd, to) };
+        }
         let mut room: Room = [[0; LINES]; ITEMS];
         for done in (0..self.k).step_by(2 * ITEMS) {
             let k = (self.k - done).min(2 * ITEMS);
@@ -60,6 +64,20 @@ impl<E: GemmElem> Lines<E> {
                 }
                 self.deal(simd, &room, done / 2, k.div_ceil(2), to.cast());
             }
+        }
+    }
+
+    /// Where items lie whole in the matrix.
+    #[inline(always)]
+    unsafe fn transpose<S: Simd>(&self, simd: S, to: *mut Sum<E>) {
+        let items = self.k / 2;
+        for (tile, first) in (0..self.n).step_by(self.high).enumerate() {
+            let n = self.high.min(self.n - first);
+            let line =
+                |j: usize| self.from.wrapping_offset((first + j) as isize * self.line).cast::<[u16; 2]>();
+            let to = to.wrapping_add(tile * row_step(self.high) * items).cast();
+            // SAFETY: promised by the caller.
+            unsafe { transpose::panel_of(simd, n, items, line, to, row_step(n).max(self.wide)) };
         }
     }
 
@@ -85,7 +103,16 @@ impl<E: GemmElem> Lines<E> {
             let even = from.wrapping_offset(k_here as isize * self.step);
             let odd = even.wrapping_offset(self.step);
             let has_odd = k_here + 1 < k;
-            for j in (0..self.n).step_by(lanes) {
+            let twice = if has_odd { self.n / (2 * lanes) * (2 * lanes) } else { 0 };
+            for j in (0..twice).step_by(2 * lanes) {
+                // SAFETY: inside the matrix and the room.
+                unsafe {
+                    let [first, second] = S::U32::zip_u16(simd, even.wrapping_add(j), odd.wrapping_add(j));
+                    first.store(to.add(k_here / 2 * wide + j));
+                    second.store(to.add(k_here / 2 * wide + j + lanes));
+                }
+            }
+            for j in (twice..self.n).step_by(lanes) {
                 let n = lanes.min(self.n - j);
                 let (even, odd) = (even.wrapping_add(j), odd.wrapping_add(j));
                 // SAFETY: inside the matrix; nothing is read of a row that is not there. The room has whole vectors.

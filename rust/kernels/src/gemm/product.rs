@@ -160,6 +160,7 @@ impl<E: GemmElem> Product<E> {
             bias_rs: self.bias_rs,
             bias_cs: self.bias_cs,
             activation: if is_last { self.activation } else { Activation::None },
+            ..Finish::bare()
         }
     }
 }

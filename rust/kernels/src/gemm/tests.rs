@@ -130,7 +130,7 @@ impl Case {
             Matrix::new(m, k, a, noise),
             Matrix::new(k, n, b, |i, j| noise(i + 3, j)),
             Matrix::new(m, n, c, old),
-            Matrix::new(1, n, Layout::Strided, |_, j| noise(j, 1)),
+            Matrix::new(1, n, c, |_, j| noise(j, 1)),
         ]
     }
 
@@ -281,6 +281,7 @@ fn epilogues() {
                         let layouts = [Layout::Rows, Layout::Columns, c];
                         let case = Case { layouts, beta, has_bias: true, activation, ..Case::plain(m, n, k) };
                         case.check::<f32>();
+                        case.check::<bf16>();
                         Case { alpha: 0.25, ..case }.check::<f32>();
                         Case { alpha: 0.25, ..case }.check::<bf16>();
                     }
@@ -292,9 +293,14 @@ fn epilogues() {
 
 #[test]
 fn nan_survives_relu_and_products() {
+    check_nan::<f32>();
+    check_nan::<bf16>();
+}
+
+fn check_nan<T: GemmElem>() {
     let case = Case { activation: Activation::Relu, ..Case::plain(3, 20, 4) };
-    let [mut a, b, mut c, _] = case.operands::<f32>();
-    a.data[5] = f32::NAN;
+    let [mut a, b, mut c, _] = case.operands::<T>();
+    a.data[5] = narrow(f64::NAN);
     let problem = Gemm {
         m: 3,
         n: 20,
@@ -308,16 +314,16 @@ fn nan_survives_relu_and_products() {
         c: c.data.as_mut_ptr(),
         c_rs: 20,
         c_cs: 1,
-        alpha: 1.0,
-        beta: 0.0,
+        alpha: T::Compute::from_f64(1.0),
+        beta: T::Compute::default(),
         bias: None,
         activation: Activation::Relu,
     };
-    let mut scratch = vec![0; workspace::<f32>(3, 20, 4, false)];
+    let mut scratch = vec![0; workspace::<T>(3, 20, 4, false)];
     // SAFETY: the matrices are as large as said.
     unsafe { gemm(&problem, Batch::default(), scratch.as_mut_ptr()) };
     for (at, value) in c.data.iter().enumerate() {
-        assert_eq!(value.is_nan(), at / 20 == 1);
+        assert_eq!(widen(*value).is_nan(), at / 20 == 1);
     }
 }
 
@@ -397,23 +403,31 @@ fn bits_follow_the_promise() {
 /// The same for bfloat16: the odd `k` before the even, and one rounding at the end.
 #[test]
 fn bits_of_bfloat16_follow_the_promise() {
-    let (m, n, k) = (5, 40, 2101);
-    let case = Case { beta: 0.5, alpha: 3.0, ..Case::plain(m, n, k) };
+    for k in [2101, 2100, 512] {
+        for (alpha, beta) in [(3.0, 0.5), (1.0, 1.0), (1.0, 0.0)] {
+            check_bfloat16(Case { alpha, beta, ..Case::plain(5, 40, k) });
+        }
+    }
+}
+
+fn check_bfloat16(case: Case) {
+    let Case { m, n, k, .. } = case;
+    let (alpha, beta) = (case.alpha as f32, case.beta as f32);
     let [a, b, c, _] = case.operands::<bf16>();
     let block = blocking::k_block::<bf16>(k);
-    assert!(block.is_multiple_of(2) && k.div_ceil(block) == 3);
+    assert!(block.is_multiple_of(2) && (k < 2000 || k.div_ceil(block) == 3));
     for level in available().filter(|&level| level != Level::Portable) {
         let got = with_level(level, || case.run::<bf16>());
         for i in 0..m {
             for j in 0..n {
-                let mut value = 0.5 * c.data[c.at(i, j)].to_f32();
+                let mut value = if beta == 0.0 { 0.0 } else { beta * c.data[c.at(i, j)].to_f32() };
                 for first in (0..k).step_by(block) {
                     let last = k.min(first + block);
                     let order = (first..last).step_by(2).flat_map(|p| [p + 1, p]).filter(|&p| p < last);
                     let sum = order.fold(0f32, |sum, p| {
                         a.data[a.at(i, p)].to_f32().mul_add(b.data[b.at(p, j)].to_f32(), sum)
                     });
-                    value = 3f32.mul_add(sum, value);
+                    value = alpha.mul_add(sum, value);
                 }
                 let want = bf16::from_f32(value);
                 assert_eq!(got.data[got.at(i, j)].to_bits(), want.to_bits(), "{level} at {i}, {j}");

@@ -2,13 +2,16 @@
 use super::blocking::{MAX_ROWS, Tile, VECTORS};
 use super::epilogue::{Finish, FinishTile};
 use super::{Activation, Single};
-use crate::simd::{self, FloatVec, Kernel, Level, MAX_LANES, Simd};
+use crate::simd::{self, Float, FloatElem, FloatVec, Kernel, Level, MAX_LANES, Simd, WordVec};
+use half::bf16;
 use std::marker::PhantomData;
 
-/// How tiles multiply and add: what an item of `a` and one of `b` are.
-pub trait Multiply: Copy + Send + Sync + 'static {
+/// How tiles of `T` multiply and add: what an item of `a` and one of `b` are.
+pub trait Multiply<T: Single>: Copy + Send + Sync + 'static {
     /// Whether an item is a pair of 16-bit elements.
     const IS_PAIR: bool;
+    /// What items are made of, and `c`.
+    type Elem: FloatElem<Compute = T>;
     /// Runs a kernel that multiplies so.
     ///
     /// # Safety
@@ -19,14 +22,35 @@ pub trait Multiply: Copy + Send + Sync + 'static {
     /// # Safety
     /// It is called inside [`vectorize`](Multiply::vectorize).
     unsafe fn mul_add<V: FloatVec>(a: V, b: V, c: V) -> V;
+    /// A tile's row of items, of elements that lie side by side in one row of `b`, or in one and that `b_rs` further.
+    ///
+    /// # Safety
+    /// They are readable, and it is called inside [`vectorize`](Multiply::vectorize).
+    unsafe fn row<S: Simd>(simd: S, b: *const Self::Elem, b_rs: isize) -> [T::Vec<S>; VECTORS];
+    /// Stores the first `n` lanes of a sum, rounded; whether it is one that [`mul_add`](Multiply::mul_add) made.
+    ///
+    /// # Safety
+    /// As many elements are writable, and it is called inside [`vectorize`](Multiply::vectorize).
+    #[inline(always)]
+    unsafe fn store<S: Simd>(simd: S, sum: T::Vec<S>, _is_made: bool, to: *mut Self::Elem, n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if n == T::Vec::<S>::LANES {
+                Self::Elem::store(simd, sum, to)
+            } else {
+                Self::Elem::store_first(simd, sum, to, n)
+            }
+        }
+    }
 }
 
 /// One by one.
 #[derive(Clone, Copy)]
 pub struct Ones;
 
-impl Multiply for Ones {
+impl<T: Single> Multiply<T> for Ones {
     const IS_PAIR: bool = false;
+    type Elem = T;
     #[inline(always)]
     unsafe fn vectorize<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
         simd.vectorize(kernel)
@@ -35,14 +59,20 @@ impl Multiply for Ones {
     unsafe fn mul_add<V: FloatVec>(a: V, b: V, c: V) -> V {
         a.mul_add(b, c)
     }
+    #[inline(always)]
+    unsafe fn row<S: Simd>(simd: S, b: *const T, _: isize) -> [T::Vec<S>; VECTORS] {
+        // SAFETY: the caller's promise.
+        unsafe { [T::Vec::<S>::load(simd, b), T::Vec::<S>::load(simd, b.add(T::Vec::<S>::LANES))] }
+    }
 }
 
 /// Two and two, by an instruction that not all machines have.
 #[derive(Clone, Copy)]
 pub struct Pairs;
 
-impl Multiply for Pairs {
+impl Multiply<f32> for Pairs {
     const IS_PAIR: bool = true;
+    type Elem = bf16;
     #[inline(always)]
     unsafe fn vectorize<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
         // SAFETY: the caller's promise.
@@ -52,6 +82,21 @@ impl Multiply for Pairs {
     unsafe fn mul_add<V: FloatVec>(a: V, b: V, c: V) -> V {
         // SAFETY: the caller's promise.
         unsafe { a.dot_pairs(b, c) }
+    }
+    #[inline(always)]
+    unsafe fn row<S: Simd>(simd: S, b: *const bf16, b_rs: isize) -> [S::F32; VECTORS] {
+        // SAFETY: the caller's promise.
+        let [first, second] = unsafe { S::U32::zip_u16(simd, b.cast(), b.offset(b_rs).cast()) };
+        [S::F32::from_bits(first), S::F32::from_bits(second)]
+    }
+    #[inline(always)]
+    unsafe fn store<S: Simd>(_: S, sum: S::F32, is_made: bool, to: *mut bf16, n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            // What takes subnormals for zero has made none.
+            let bits = if is_made { sum.round_bf16() } else { simd::narrow_bf16(sum) };
+            if n == S::F32::LANES { bits.store_u16(to.cast()) } else { bits.store_u16_first(to.cast(), n) }
+        }
     }
 }
 
@@ -71,6 +116,9 @@ pub(super) struct Strip<'a, T> {
     pub b_rs: isize,
     /// From panel to panel.
     pub b_panel: isize,
+    /// Where the tile's columns of `b` are still to be packed from; else null. Its elements are those of products.
+    pub raw: *const (),
+    pub raw_rs: isize,
     pub c: *mut T,
     pub c_rs: isize,
     pub c_cs: isize,
@@ -123,7 +171,7 @@ struct Rows<'a, T, D, const R: usize, const ROWS_ARE_CLOSE: bool>(&'a Strip<'a, 
 /// # Safety
 /// The strip must be inside the matrices; `rows` is at most the level's; the machine multiplies so.
 #[inline(always)]
-pub(super) unsafe fn run<S: Simd, T: Single, D: Multiply>(
+pub(super) unsafe fn run<S: Simd, T: Single, D: Multiply<T>>(
     simd: S,
     rows: usize,
     rows_are_close: bool,
@@ -147,7 +195,7 @@ pub(super) unsafe fn run<S: Simd, T: Single, D: Multiply>(
     choose!(1 2 3 4 5 6 7 8 9 10 11 12)
 }
 
-impl<T: Single, D: Multiply, const R: usize, const ROWS_ARE_CLOSE: bool> Kernel
+impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool> Kernel
     for Rows<'_, T, D, R, ROWS_ARE_CLOSE>
 {
     type Output = ();
@@ -162,30 +210,39 @@ impl<T: Single, D: Multiply, const R: usize, const ROWS_ARE_CLOSE: bool> Kernel
             // Few rows leave registers free, and memory likes long rows where `b` is read in place.
             if R <= const { wide_rows(S::LEVEL) } && strip.b_panel == panel as isize {
                 while left >= 2 * panel {
-                    tile::<S, T, D, R, { 2 * VECTORS }, ROWS_ARE_CLOSE, false>(simd, &strip, 2 * panel);
+                    tile::<S, T, D, R, { 2 * VECTORS }, ROWS_ARE_CLOSE, false, false>(
+                        simd,
+                        &strip,
+                        2 * panel,
+                    );
                     strip.b = strip.b.offset(2 * strip.b_panel);
                     strip.c = strip.c.offset(2 * panel as isize * strip.c_cs);
                     strip.column += 2 * panel;
                     left -= 2 * panel;
                 }
             }
+            if D::IS_PAIR && !strip.raw.is_null() {
+                debug_assert!(left == panel);
+                return tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, true>(simd, &strip, panel);
+            }
             while left >= panel {
-                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false>(simd, &strip, panel);
+                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, false>(simd, &strip, panel);
                 strip.b = strip.b.offset(strip.b_panel);
                 strip.c = strip.c.offset(panel as isize * strip.c_cs);
                 strip.column += panel;
                 left -= panel;
             }
             if left > lanes {
-                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, true>(simd, &strip, left);
+                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, true, false>(simd, &strip, left);
             } else if left > 0 {
-                tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true>(simd, &strip, left);
+                tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false>(simd, &strip, left);
             }
         }
     }
 }
 
-/// One tile: `R` rows, `columns` columns in `V` vectors, the last of which may be cut short where `CUT`.
+/// One tile: `R` rows, `columns` columns in `V` vectors, the last of which may be cut short where `CUT`. Where
+/// `PACKS`, it packs its columns of `b` on the way.
 ///
 /// # Safety
 /// The tile must be inside the matrices.
@@ -193,11 +250,12 @@ impl<T: Single, D: Multiply, const R: usize, const ROWS_ARE_CLOSE: bool> Kernel
 unsafe fn tile<
     S: Simd,
     T: Single,
-    D: Multiply,
+    D: Multiply<T>,
     const R: usize,
     const V: usize,
     const ROWS_ARE_CLOSE: bool,
     const CUT: bool,
+    const PACKS: bool,
 >(
     simd: S,
     strip: &Strip<'_, T>,
@@ -213,17 +271,27 @@ unsafe fn tile<
         }
     }
     let mut sums = [[T::Vec::<S>::zero(simd); V]; R];
-    let (mut a, mut b) = (strip.a, strip.b);
+    let (mut a, mut b, mut raw) = (strip.a, strip.b, strip.raw.cast::<D::Elem>());
+    let item = if D::IS_PAIR { 2 } else { 1 };
     let (a_rs, a_cs) = if ROWS_ARE_CLOSE { (1, strip.a_step) } else { (strip.a_step, 1) };
     for _ in 0..strip.k {
         // SAFETY: inside the matrices; the pointers may end one step beyond, where they are not read.
         unsafe {
             let mut row = [T::Vec::<S>::zero(simd); V];
-            for (v, vector) in row.iter_mut().enumerate() {
-                *vector = load::<T::Vec<S>, CUT>(simd, b.add(v * lanes), v == V - 1, last);
+            if PACKS {
+                for (v, (to, from)) in row.iter_mut().zip(D::row(simd, raw, strip.raw_rs)).enumerate() {
+                    *to = from;
+                    from.store(b.cast_mut().add(v * lanes));
+                }
+                raw = raw.wrapping_offset(item * strip.raw_rs);
+            } else {
+                for (v, vector) in row.iter_mut().enumerate() {
+                    *vector = load::<S, T, CUT>(simd, b.add(v * lanes), v == V - 1, last);
+                }
             }
             for (r, sums) in sums.iter_mut().enumerate() {
-                let a = T::Vec::<S>::splat(simd, *a.offset(r as isize * a_rs));
+                // Pairs are aligned as their elements are.
+                let a = T::Vec::<S>::splat(simd, a.offset(r as isize * a_rs).read_unaligned());
                 for (sum, b) in sums.iter_mut().zip(row) {
                     *sum = D::mul_add(a, b, *sum);
                 }
@@ -235,38 +303,80 @@ unsafe fn tile<
     // SAFETY: inside the matrices.
     unsafe {
         if strip.is_plain {
-            if strip.finish.reads_old {
-                add_old::<S, T, R, V, CUT>(simd, strip, &mut sums, last);
+            let finish = strip.finish;
+            if D::IS_PAIR && !finish.rounded.get().is_null() {
+                return round::<S, T, D, R, V, CUT>(simd, strip, sums, last);
             }
-            finish::<S, T, R, V, CUT>(simd, strip, &mut sums, last);
-            store::<S, T, R, V, CUT>(strip, sums, last);
+            if finish.reads_old {
+                add_old::<S, T, R, V, CUT>(simd, strip.c, strip.c_rs, &mut sums, last);
+            }
+            add_bias::<S, T, R, V, CUT>(simd, strip, &mut sums, last);
+            activate::<S, T, R, V>(simd, finish.activation, &mut sums);
+            store::<S, T, Ones, R, V, CUT>(simd, sums, false, strip.c, strip.c_rs, last);
         } else {
             spill::<S, T, R, V>(simd, strip, sums, columns);
         }
     }
 }
 
-/// Bias and activation.
+/// Rounds sums to elements of `c`.
 #[inline(always)]
-unsafe fn finish<S: Simd, T: Single, const R: usize, const V: usize, const CUT: bool>(
+unsafe fn round<S: Simd, T: Single, D: Multiply<T>, const R: usize, const V: usize, const CUT: bool>(
     simd: S,
     strip: &Strip<'_, T>,
-    sums: &mut [[T::Vec<S>; V]; R],
+    mut sums: [[T::Vec<S>; V]; R],
     last: usize,
 ) {
-    let lanes = T::Vec::<S>::LANES;
+    let finish = strip.finish;
+    let (c, rs) = (finish.rounded.get().cast::<D::Elem>(), finish.rounded_rs);
+    let c = c.wrapping_offset(strip.row as isize * rs + strip.column as isize);
+    // SAFETY: inside `c`, as promised by the caller.
+    unsafe {
+        if !finish.reads_old && finish.bias.get().is_null() {
+            activate::<S, T, R, V>(simd, finish.activation, &mut sums);
+            return store::<S, T, D, R, V, CUT>(simd, sums, true, c, rs, last);
+        }
+        if finish.reads_acc {
+            add_old::<S, T, R, V, CUT>(simd, strip.c, strip.c_rs, &mut sums, last);
+        } else if finish.reads_old {
+            add_old::<S, D::Elem, R, V, CUT>(simd, c, rs, &mut sums, last);
+        }
+        add_bias::<S, D::Elem, R, V, CUT>(simd, strip, &mut sums, last);
+        activate::<S, T, R, V>(simd, finish.activation, &mut sums);
+        store::<S, T, D, R, V, CUT>(simd, sums, false, c, rs, last);
+    }
+}
+
+/// Adds the bias, whose elements are `E`.
+#[inline(always)]
+unsafe fn add_bias<S: Simd, E: FloatElem, const R: usize, const V: usize, const CUT: bool>(
+    simd: S,
+    strip: &Strip<'_, E::Compute>,
+    sums: &mut [[<E::Compute as Float>::Vec<S>; V]; R],
+    last: usize,
+) {
     let bias = strip.finish.bias.get();
-    if !bias.is_null() {
-        let bias = bias.cast::<T>().wrapping_add(strip.column);
-        for v in 0..V {
-            // SAFETY: as many as there are columns.
-            let bias = unsafe { load::<T::Vec<S>, CUT>(simd, bias.add(v * lanes), v == V - 1, last) };
-            for sums in sums.iter_mut() {
-                sums[v] = sums[v] + bias;
-            }
+    if bias.is_null() {
+        return;
+    }
+    let bias = bias.cast::<E>().wrapping_add(strip.column);
+    for v in 0..V {
+        let at = bias.wrapping_add(v * <E::Compute as Float>::Vec::<S>::LANES);
+        // SAFETY: as many as there are columns.
+        let bias = unsafe { load::<S, E, CUT>(simd, at, v == V - 1, last) };
+        for sums in sums.iter_mut() {
+            sums[v] = sums[v] + bias;
         }
     }
-    if strip.finish.activation == Activation::Relu {
+}
+
+#[inline(always)]
+fn activate<S: Simd, T: Single, const R: usize, const V: usize>(
+    simd: S,
+    activation: Activation,
+    sums: &mut [[T::Vec<S>; V]; R],
+) {
+    if activation == Activation::Relu {
         let zero = T::Vec::<S>::zero(simd);
         for sums in sums.iter_mut() {
             for sum in sums.iter_mut() {
@@ -279,41 +389,45 @@ unsafe fn finish<S: Simd, T: Single, const R: usize, const V: usize, const CUT: 
 
 /// A vector, where `CUT` and it is the last only its first `n` elements.
 #[inline(always)]
-unsafe fn load<V: FloatVec, const CUT: bool>(
-    simd: V::Token,
-    ptr: *const V::Elem,
+unsafe fn load<S: Simd, E: FloatElem, const CUT: bool>(
+    simd: S,
+    ptr: *const E,
     is_last: bool,
     n: usize,
-) -> V {
+) -> <E::Compute as Float>::Vec<S> {
     // SAFETY: promised by the caller.
-    unsafe { if CUT && is_last { V::load_first(simd, ptr, n) } else { V::load(simd, ptr) } }
+    unsafe { if CUT && is_last { E::load_first(simd, ptr, n) } else { E::load(simd, ptr) } }
 }
 
 /// Adds what `c` holds.
 #[inline(always)]
-unsafe fn add_old<S: Simd, T: Single, const R: usize, const V: usize, const CUT: bool>(
+unsafe fn add_old<S: Simd, E: FloatElem, const R: usize, const V: usize, const CUT: bool>(
     simd: S,
-    strip: &Strip<'_, T>,
-    sums: &mut [[T::Vec<S>; V]; R],
+    c: *const E,
+    c_rs: isize,
+    sums: &mut [[<E::Compute as Float>::Vec<S>; V]; R],
     last: usize,
 ) {
-    let lanes = T::Vec::<S>::LANES;
+    let lanes = <E::Compute as Float>::Vec::<S>::LANES;
     for (r, sums) in sums.iter_mut().enumerate() {
         for (v, sum) in sums.iter_mut().enumerate() {
             // SAFETY: inside `c`, as promised by the caller.
             unsafe {
-                let c = strip.c.offset(r as isize * strip.c_rs).add(v * lanes);
-                *sum = *sum + load::<T::Vec<S>, CUT>(simd, c, v == V - 1, last);
+                let c = c.offset(r as isize * c_rs).add(v * lanes);
+                *sum = *sum + load::<S, E, CUT>(simd, c, v == V - 1, last);
             }
         }
     }
 }
 
-/// Stores the sums.
+/// Stores the sums as elements.
 #[inline(always)]
-unsafe fn store<S: Simd, T: Single, const R: usize, const V: usize, const CUT: bool>(
-    strip: &Strip<'_, T>,
+unsafe fn store<S: Simd, T: Single, D: Multiply<T>, const R: usize, const V: usize, const CUT: bool>(
+    simd: S,
     sums: [[T::Vec<S>; V]; R],
+    are_made: bool,
+    c: *mut D::Elem,
+    c_rs: isize,
     last: usize,
 ) {
     let lanes = T::Vec::<S>::LANES;
@@ -321,8 +435,8 @@ unsafe fn store<S: Simd, T: Single, const R: usize, const V: usize, const CUT: b
         for (v, sum) in sums.into_iter().enumerate() {
             // SAFETY: inside `c`, as promised by the caller.
             unsafe {
-                let c = strip.c.offset(r as isize * strip.c_rs).add(v * lanes);
-                if CUT && v == V - 1 { sum.store_first(c, last) } else { sum.store(c) }
+                let c = c.offset(r as isize * c_rs).add(v * lanes);
+                D::store(simd, sum, are_made, c, if CUT && v == V - 1 { last } else { lanes });
             }
         }
     }

@@ -240,6 +240,11 @@ unsafe fn dot_pairs(self, b: Self, c: Self) -> Self {
         let pairs = |x: Self| std::mem::transmute::<__m512, __m512bh>(x.0);
         _mm512_dpbf16_ps(c.0, pairs(self), pairs(b))
     })
+}
+#[inline(always)]
+unsafe fn round_bf16(self) -> U32x16 {
+    // SAFETY: the caller's promise; both types are 256 bits.
+    U32x16(unsafe { _mm512_cvtepu16_epi32(std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(self.0))) })
 });
 
 float!(F64x8, f64, 8, __m512d, u8, U64x8, M8;
@@ -341,6 +346,19 @@ impl WordVec for U32x16 {
         Self(unsafe { _mm512_cvtepu16_epi32(_mm256_loadu_si256(ptr.cast())) })
     }
     #[inline(always)]
+    unsafe fn zip_u16(_: Avx512, low: *const u16, high: *const u16) -> [Self; 2] {
+        // SAFETY: the token, and the caller's promise.
+        unsafe {
+            let (low, high) = (_mm512_loadu_si512(low.cast()), _mm512_loadu_si512(high.cast()));
+            let (first, second) =
+                (_mm512_loadu_si512(ZIP[0].as_ptr().cast()), _mm512_loadu_si512(ZIP[1].as_ptr().cast()));
+            [
+                Self(_mm512_permutex2var_epi16(low, first, high)),
+                Self(_mm512_permutex2var_epi16(low, second, high)),
+            ]
+        }
+    }
+    #[inline(always)]
     unsafe fn load_u16_first(_: Avx512, ptr: *const u16, n: usize) -> Self {
         // SAFETY: the token, and the caller's promise; lanes masked out are not touched.
         Self(unsafe { _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(((1u32 << n) - 1) as u16, ptr.cast())) })
@@ -358,3 +376,14 @@ impl WordVec for U32x16 {
         }
     }
 }
+
+/// Half-words of two vectors in turns.
+static ZIP: [[u16; 32]; 2] = {
+    let mut order = [[0; 32]; 2];
+    let mut i = 0;
+    while i < 64 {
+        order[i / 32][i % 32] = (i / 2 + i % 2 * 32) as u16;
+        i += 1;
+    }
+    order
+};

@@ -95,12 +95,12 @@ macro_rules! half {
             #[inline(always)]
             unsafe fn store<S: Simd>(_: S, value: S::F32, ptr: *mut Self) {
                 // SAFETY: as above.
-                unsafe { $narrow::<S>(value).store_u16(ptr.cast()) }
+                unsafe { $narrow(value).store_u16(ptr.cast()) }
             }
             #[inline(always)]
             unsafe fn store_first<S: Simd>(_: S, value: S::F32, ptr: *mut Self, n: usize) {
                 // SAFETY: as above.
-                unsafe { $narrow::<S>(value).store_u16_first(ptr.cast(), n) }
+                unsafe { $narrow(value).store_u16_first(ptr.cast(), n) }
             }
             #[inline(always)]
             fn widen(self) -> f32 {
@@ -126,13 +126,13 @@ fn widen_bf16<S: Simd>(bits: S::U32) -> S::F32 {
 }
 
 #[inline(always)]
-fn narrow_bf16<S: Simd>(x: S::F32) -> S::U32 {
+pub(crate) fn narrow_bf16<V: FloatVec>(x: V) -> V::Int {
     let bits = x.to_bits();
     let odd = bits.shr(16) & bits.lit(1);
     let rounded = (bits + bits.lit(0x7fff) + odd).shr(16);
     let quiet = bits.shr(16) | bits.lit(0x40);
     let is_nan = (bits & bits.lit(0x7fff_ffff)).gt(bits.lit(0x7f80_0000));
-    S::U32::select(is_nan, quiet, rounded)
+    V::Int::select(is_nan, quiet, rounded)
 }
 
 #[inline(always)]
@@ -150,7 +150,7 @@ fn widen_f16<S: Simd>(bits: S::U32) -> S::F32 {
 }
 
 #[inline(always)]
-fn narrow_f16<S: Simd>(x: S::F32) -> S::U32 {
+fn narrow_f16<V: FloatVec>(x: V) -> V::Int {
     let bits = x.to_bits();
     let magnitude = bits & bits.lit(0x7fff_ffff);
     // Below 2^-14 the spacing is 2^-24, which is that of f32 at one half: let the adder round.
@@ -158,9 +158,9 @@ fn narrow_f16<S: Simd>(x: S::F32) -> S::U32 {
     let subnormal = (x.abs() + half).to_bits() - half.to_bits();
     let odd = magnitude.shr(13) & bits.lit(1);
     let normal = (magnitude + bits.lit(0xfff) + odd - bits.lit(112 << 23)).shr(13);
-    let number = S::U32::select(bits.lit(0x3880_0000).gt(magnitude), subnormal, normal);
-    let number = S::U32::select(magnitude.gt(bits.lit(0x477f_ffff)), bits.lit(0x7c00), number);
+    let number = V::Int::select(bits.lit(0x3880_0000).gt(magnitude), subnormal, normal);
+    let number = V::Int::select(magnitude.gt(bits.lit(0x477f_ffff)), bits.lit(0x7c00), number);
     // A NaN keeps the top of its payload and becomes quiet.
     let nan = (magnitude.shr(13) & bits.lit(0x3ff)) | bits.lit(0x7e00);
-    S::U32::select(magnitude.gt(bits.lit(0x7f80_0000)), nan, number) | (bits & bits.lit(0x8000_0000)).shr(16)
+    V::Int::select(magnitude.gt(bits.lit(0x7f80_0000)), nan, number) | (bits & bits.lit(0x8000_0000)).shr(16)
 }

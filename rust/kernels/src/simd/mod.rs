@@ -27,6 +27,7 @@ pub use avx2::Avx2;
 pub use avx512::Avx512;
 pub use dot::{dispatch_dot, has_fast_dot};
 pub use element::FloatElem;
+pub(crate) use element::narrow_bf16;
 #[cfg(test)]
 pub use level::with_level;
 pub use level::{Level, available, init, level};

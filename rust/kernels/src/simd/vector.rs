@@ -219,6 +219,14 @@ pub trait FloatVec:
         let even = |x: Self| Self::from_bits(x.to_bits().shl(16));
         even(self).mul_add(even(b), odd(self).mul_add(odd(b), c))
     }
+    /// The lanes of `f32` rounded to bfloat16, in the lower halves. A level's instruction may take subnormals for zero.
+    ///
+    /// # Safety
+    /// It runs inside [`Simd::vectorize_dot`].
+    #[inline(always)]
+    unsafe fn round_bf16(self) -> Self::Int {
+        super::narrow_bf16(self)
+    }
     /// The sign bit cleared.
     fn abs(self) -> Self;
     /// `self > other ? self : other` in each lane: `other` where either is NaN or both are zeros.
@@ -377,6 +385,17 @@ pub trait WordVec: IntVec {
     /// # Safety
     /// They are readable.
     unsafe fn load_u16(token: Self::Token, ptr: *const u16) -> Self;
+    /// Reads twice `LANES` half-words from each pointer: those of `low` become the lower halves, those of `high` the upper.
+    ///
+    /// # Safety
+    /// They are readable.
+    #[inline(always)]
+    unsafe fn zip_u16(token: Self::Token, low: *const u16, high: *const u16) -> [Self; 2] {
+        [0, Self::LANES].map(|j| {
+            // SAFETY: the caller's promise.
+            unsafe { Self::load_u16(token, low.add(j)) | Self::load_u16(token, high.add(j)).shl(16) }
+        })
+    }
     /// Reads `n <= LANES` half-words and nothing beyond them; the other lanes are zero.
     ///
     /// # Safety
