@@ -234,6 +234,16 @@ fn look_up(table: &[f32; 16], index: U32x16) -> Self {
     Self(unsafe { _mm512_permutexvar_ps(index.0, _mm512_loadu_ps(table.as_ptr())) })
 }
 #[inline(always)]
+fn zip(self, other: Self) -> (Self, Self) {
+    // SAFETY: a vector exists only where its level is supported.
+    unsafe {
+        let first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        let second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+        let pick = |index| Self(_mm512_permutex2var_ps(self.0, index, other.0));
+        (pick(first), pick(second))
+    }
+}
+#[inline(always)]
 unsafe fn dot_pairs(self, b: Self, c: Self) -> Self {
     // SAFETY: the caller's promise; both types are 512 bits.
     Self(unsafe {
@@ -249,7 +259,17 @@ float!(F64x8, f64, 8, __m512d, u8, U64x8, M8;
     ops Add add _mm512_add_pd, Sub sub _mm512_sub_pd, Mul mul _mm512_mul_pd, Div div _mm512_div_pd;
     1 abs = _mm512_abs_pd, sqrt = _mm512_sqrt_pd;
     2 max = _mm512_max_pd, min = _mm512_min_pd, scale = _mm512_scalef_pd;
-    3 mul_add = _mm512_fmadd_pd, neg_mul_add = _mm512_fnmadd_pd, mul_sub = _mm512_fmsub_pd);
+    3 mul_add = _mm512_fmadd_pd, neg_mul_add = _mm512_fnmadd_pd, mul_sub = _mm512_fmsub_pd;
+#[inline(always)]
+fn zip(self, other: Self) -> (Self, Self) {
+    // SAFETY: a vector exists only where its level is supported.
+    unsafe {
+        let first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+        let second = _mm512_add_epi64(first, _mm512_set1_epi64(4));
+        let pick = |index| Self(_mm512_permutex2var_pd(self.0, index, other.0));
+        (pick(first), pick(second))
+    }
+});
 
 macro_rules! int {
     ($ty:ident, $lane:ty, $mask:ident; set1 $set1:path, sll $sll:path, srl $srl:path, eq $eq:path, gt $gt:path,

@@ -266,6 +266,22 @@ pub trait FloatVec:
         let signs = sign.lit(-0.0).to_bits();
         Self::from_bits(self.abs().to_bits() | (sign.to_bits() & signs))
     }
+    /// The lanes of both in turns, `self`'s first: of their first halves, and of their second.
+    #[inline(always)]
+    fn zip(self, other: Self) -> (Self, Self) {
+        let mut pairs = [Self::Elem::default(); 2 * MAX_LANES];
+        let (mut a, mut b) = ([Self::Elem::default(); MAX_LANES], [Self::Elem::default(); MAX_LANES]);
+        // SAFETY: the arrays hold the lanes of the widest vector.
+        unsafe {
+            self.store(a.as_mut_ptr());
+            other.store(b.as_mut_ptr());
+            for lane in 0..Self::LANES {
+                (pairs[2 * lane], pairs[2 * lane + 1]) = (a[lane], b[lane]);
+            }
+            let load = |at| Self::load(self.token(), pairs[at..].as_ptr());
+            (load(0), load(Self::LANES))
+        }
+    }
     /// In each lane the entry that the low four bits of the index name.
     #[inline(always)]
     fn look_up(table: &[f32; 16], index: Self::Int) -> Self {
