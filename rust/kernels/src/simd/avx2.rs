@@ -232,11 +232,7 @@ fn look_up(table: &[f32; 16], index: U32x8) -> Self {
 #[inline(always)]
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
-    unsafe {
-        // They work on 128-bit halves.
-        let (even, odd) = (_mm256_unpacklo_ps(self.0, other.0), _mm256_unpackhi_ps(self.0, other.0));
-        (Self(_mm256_permute2f128_ps::<0x20>(even, odd)), Self(_mm256_permute2f128_ps::<0x31>(even, odd)))
-    }
+    unsafe { (Self(_mm256_unpacklo_ps(self.0, other.0)), Self(_mm256_unpackhi_ps(self.0, other.0))) }
 });
 
 float!(F64x4, f64, 4, __m256d, U64x4, M4;
@@ -251,11 +247,7 @@ float!(F64x4, f64, 4, __m256d, U64x4, M4;
 #[inline(always)]
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
-    unsafe {
-        // They work on 128-bit halves.
-        let (even, odd) = (_mm256_unpacklo_pd(self.0, other.0), _mm256_unpackhi_pd(self.0, other.0));
-        (Self(_mm256_permute2f128_pd::<0x20>(even, odd)), Self(_mm256_permute2f128_pd::<0x31>(even, odd)))
-    }
+    unsafe { (Self(_mm256_unpacklo_pd(self.0, other.0)), Self(_mm256_unpackhi_pd(self.0, other.0))) }
 });
 
 macro_rules! int {

@@ -236,12 +236,7 @@ fn look_up(table: &[f32; 16], index: U32x16) -> Self {
 #[inline(always)]
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
-    unsafe {
-        let first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-        let second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
-        let pick = |index| Self(_mm512_permutex2var_ps(self.0, index, other.0));
-        (pick(first), pick(second))
-    }
+    unsafe { (Self(_mm512_unpacklo_ps(self.0, other.0)), Self(_mm512_unpackhi_ps(self.0, other.0))) }
 }
 #[inline(always)]
 unsafe fn dot_pairs(self, b: Self, c: Self) -> Self {
@@ -263,12 +258,7 @@ float!(F64x8, f64, 8, __m512d, u8, U64x8, M8;
 #[inline(always)]
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
-    unsafe {
-        let first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
-        let second = _mm512_add_epi64(first, _mm512_set1_epi64(4));
-        let pick = |index| Self(_mm512_permutex2var_pd(self.0, index, other.0));
-        (pick(first), pick(second))
-    }
+    unsafe { (Self(_mm512_unpacklo_pd(self.0, other.0)), Self(_mm512_unpackhi_pd(self.0, other.0))) }
 });
 
 macro_rules! int {

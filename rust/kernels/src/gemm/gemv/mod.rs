@@ -5,7 +5,8 @@
 //!
 //! - `k` is cut into blocks of [`block`] elements (the last may be shorter);
 //! - a block's products go to [`chains`] chains in turns, and are added up in each in order, with one rounding (`fma`);
-//! - the chains are added up in order, and so are the blocks.
+//! - a [`group`] of neighbouring chains is added up in order;
+//! - the groups are added up in order, from block to block.
 //!
 //! What follows is as elsewhere.
 mod columns;
@@ -25,11 +26,16 @@ const fn chains<T>() -> usize {
     64 / size_of::<T>()
 }
 
-/// Products in a chain, and rows read side by side: each more costs a store less, but their lines are a power of two apart
-/// where the matrix is as wide, and share a few places in the first cache.
+/// How many neighbouring chains make a group: what 128 bits hold, of which all vectors are made.
+const fn group<T>() -> usize {
+    16 / size_of::<T>()
+}
+
+/// Products in a chain, and rows read side by side. Each more would save a load and a store of sums; but their lines are a
+/// power of two apart where the matrix is as wide, and share a few places in the first cache.
 const ROUNDS: usize = 4;
 
-/// Elements of `k` whose sum begins from zero.
+/// Elements of `k` whose chains begin from zero.
 const fn block<T>() -> usize {
     chains::<T>() * ROUNDS
 }
@@ -56,7 +62,9 @@ pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, may_sh
         let is_narrow = columns.len() * size_of::<Sum<E>>() <= NARROW;
         let stretch = Stretch { p: product, finish: &finish, columns };
         // SAFETY: the level is supported; tasks write different columns.
-        unsafe { if is_narrow { stretch.with_room::<NARROW>(level) } else { stretch.with_room::<WIDE>(level) } }
+        unsafe {
+            if is_narrow { stretch.with_room::<NARROW>(level) } else { stretch.with_room::<WIDE>(level) }
+        }
     };
     let n = product.n;
     if may_share && product.work() >= 2 * GRAIN {
@@ -79,7 +87,7 @@ struct Stretch<'a, E: GemmElem> {
     columns: Range<usize>,
 }
 
-/// Room for sums of `BYTES`, twice, and to move the second ones.
+/// Room for sums of `BYTES`, twice, and to move them.
 #[repr(align(64))]
 struct Room<const BYTES: usize>(MaybeUninit<([[u8; BYTES]; 2], [u8; ALIAS])>);
 
@@ -91,17 +99,14 @@ impl<E: GemmElem> Stretch<'_, E> {
     #[inline(never)]
     unsafe fn with_room<const BYTES: usize>(self, level: Level) {
         let mut room = Room::<BYTES>(MaybeUninit::uninit());
-        let sums = room.0.as_mut_ptr().cast::<u8>();
+        let room = room.0.as_mut_ptr().cast::<u8>();
         // A load of the matrix must not take the store of a sum for its own.
         let matrix = self.p.b.get().wrapping_add(self.columns.start) as usize;
-        let away = (matrix + ALIAS / 2).wrapping_sub(sums as usize + BYTES) % ALIAS / 64 * 64;
-        let tiles = Tiles {
-            // SAFETY: inside the room.
-            block: unsafe { sums.add(BYTES + away) }.cast(),
-            sums: sums.cast(),
-            width: BYTES / size_of::<Sum<E>>(),
-            stretch: self,
-        };
+        let away = (matrix + ALIAS / 2).wrapping_sub(room as usize) % ALIAS / 64 * 64;
+        // SAFETY: inside the room.
+        let sums = |i: usize| unsafe { room.add(away + i * BYTES) }.cast();
+        let tiles =
+            Tiles { sums: sums(0), group: sums(1), width: BYTES / size_of::<Sum<E>>(), stretch: self };
         // SAFETY: promised by the caller.
         unsafe { simd::dispatch_unchecked(level, tiles) }
     }
@@ -113,8 +118,8 @@ struct Tiles<'a, E: GemmElem> {
     width: usize,
     /// Room for the sums of `width` columns.
     sums: *mut Sum<E>,
-    /// The same for those of one block of `k`.
-    block: *mut Sum<E>,
+    /// The same for those of a group.
+    group: *mut Sum<E>,
 }
 
 impl<E: GemmElem> Kernel for Tiles<'_, E> {
