@@ -1,7 +1,10 @@
 //! The matrix is close along its rows: vectors hold columns.
 use super::{ROUNDS, Tiles, block, chains, group};
 use crate::gemm::{GemmElem, Sum, Vector};
-use crate::simd::{FloatVec, Simd};
+use crate::simd::{self, FloatVec, Simd};
+
+/// Bytes of a matrix that is in memory, not in a cache.
+const FAR_BYTES: usize = 32 << 20;
 
 /// Whether a chain is the first of its group, one of its others, or the last, with which the group goes to the sums.
 const FIRST: u8 = 0;
@@ -15,19 +18,19 @@ impl<E: GemmElem> Tiles<'_, E> {
     /// They are inside the matrix, and fit the room.
     #[inline(always)]
     pub(super) unsafe fn rows<S: Simd>(&self, simd: S, first: usize, n: usize) {
-        let (chains, group, depth) = (chains::<Sum<E>>(), group::<Sum<E>>(), self.stretch.p.k);
+        let (p, chains, group) = (self.stretch.p, chains::<Sum<E>>(), group::<Sum<E>>());
+        let depth = p.k;
         let whole = depth / block::<Sum<E>>() * block::<Sum<E>>();
         // SAFETY: inside the matrix and the room.
         unsafe {
             clear::<S, E>(simd, self.sums, n);
-            for begin in (0..whole).step_by(block::<Sum<E>>()) {
-                for k in (begin..begin + chains).step_by(group) {
-                    self.sweep::<S, ROUNDS, FIRST>(simd, k, first, n);
-                    for k in k + 1..k + group - 1 {
-                        self.sweep::<S, ROUNDS, NEXT>(simd, k, first, n);
-                    }
-                    self.sweep::<S, ROUNDS, LAST>(simd, k + group - 1, first, n);
-                }
+            // What a core fetches ahead by itself ends with the row.
+            let is_far =
+                p.b_rs.unsigned_abs() > n && p.b_rs.unsigned_abs() * depth * size_of::<E>() > FAR_BYTES;
+            if is_far {
+                self.blocks::<S, true>(simd, whole, first, n);
+            } else {
+                self.blocks::<S, false>(simd, whole, first, n);
             }
             let end = depth.min(whole + chains);
             for begin in (whole..end).step_by(group) {
@@ -35,10 +38,10 @@ impl<E: GemmElem> Tiles<'_, E> {
                 for k in begin..end.min(begin + group) {
                     const { assert!(ROUNDS == 4) };
                     match (depth - k).div_ceil(chains) {
-                        1 => self.sweep::<S, 1, NEXT>(simd, k, first, n),
-                        2 => self.sweep::<S, 2, NEXT>(simd, k, first, n),
-                        3 => self.sweep::<S, 3, NEXT>(simd, k, first, n),
-                        _ => self.sweep::<S, 4, NEXT>(simd, k, first, n),
+                        1 => self.sweep::<S, 1, NEXT, false>(simd, k, first, n),
+                        2 => self.sweep::<S, 2, NEXT, false>(simd, k, first, n),
+                        3 => self.sweep::<S, 3, NEXT, false>(simd, k, first, n),
+                        _ => self.sweep::<S, 4, NEXT, false>(simd, k, first, n),
                     }
                 }
                 for v in (0..n).step_by(Vector::<E, S>::LANES) {
@@ -49,9 +52,27 @@ impl<E: GemmElem> Tiles<'_, E> {
         }
     }
 
+    /// Adds up the whole blocks, which end at `k`.
+    #[inline(always)]
+    unsafe fn blocks<S: Simd, const IS_FAR: bool>(&self, simd: S, end: usize, first: usize, n: usize) {
+        let (chains, group) = (chains::<Sum<E>>(), group::<Sum<E>>());
+        for begin in (0..end).step_by(block::<Sum<E>>()) {
+            for k in (begin..begin + chains).step_by(group) {
+                // SAFETY: promised by the caller.
+                unsafe {
+                    self.sweep::<S, ROUNDS, FIRST, IS_FAR>(simd, k, first, n);
+                    for k in k + 1..k + group - 1 {
+                        self.sweep::<S, ROUNDS, NEXT, IS_FAR>(simd, k, first, n);
+                    }
+                    self.sweep::<S, ROUNDS, LAST, IS_FAR>(simd, k + group - 1, first, n);
+                }
+            }
+        }
+    }
+
     /// A chain of each column: row `k` and the next `R - 1` rows of it.
     #[inline(always)]
-    unsafe fn sweep<S: Simd, const R: usize, const PLACE: u8>(
+    unsafe fn sweep<S: Simd, const R: usize, const PLACE: u8, const IS_FAR: bool>(
         &self,
         simd: S,
         k: usize,
@@ -75,6 +96,9 @@ impl<E: GemmElem> Tiles<'_, E> {
                 let mut sum = Vector::<E, S>::zero(simd);
                 for (factor, row) in factors.into_iter().zip(rows) {
                     sum = factor.mul_add(E::load(simd, row.add(v)), sum);
+                    if IS_FAR {
+                        simd::prefetch_far(row.wrapping_offset(v as isize + p.b_rs));
+                    }
                 }
                 self.put::<S, PLACE>(simd, v, sum);
             }
