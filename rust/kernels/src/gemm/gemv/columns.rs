@@ -66,15 +66,15 @@ impl<E: GemmElem> Tiles<'_, E> {
         unsafe {
             for k in (0..whole).step_by(step) {
                 let mut lines = none;
-                for i in 0..width {
-                    [lines[i]] = self.whole_chains(simd, k + i * block, [column]);
+                for (i, line) in lines.iter_mut().enumerate().take(width) {
+                    [*line] = self.whole_chains(simd, k + i * block, [column]);
                 }
                 add_in_turn::<S, E>(simd, lines, &mut sum);
             }
             for k in (whole..depth).step_by(step) {
                 let mut lines = none;
-                for i in 0..width {
-                    [lines[i]] = self.chains(simd, k + i * block, [column]);
+                for (i, line) in lines.iter_mut().enumerate().take(width) {
+                    [*line] = self.chains(simd, k + i * block, [column]);
                 }
                 add_in_turn::<S, E>(simd, lines, &mut sum);
             }
