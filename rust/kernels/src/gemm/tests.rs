@@ -1,3 +1,5 @@
+mod row;
+
 use super::*;
 use crate::simd::{Level, available, with_level};
 
@@ -368,6 +370,8 @@ fn the_same_bits_everywhere() {
         (5, 7, 30_000),
         (700, 3, 90),
         (1, 1300, 300),
+        (1, 4500, 70),
+        (1, 3, 5000),
     ];
     for (m, n, k) in sizes {
         check::<f32>(m, n, k);

@@ -228,6 +228,11 @@ fn look_up(table: &[f32; 16], index: U32x8) -> Self {
         // The permutation reads three bits; the fourth becomes the sign, which the blend reads.
         _mm256_blendv_ps(lower, upper, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index.0)))
     })
+}
+#[inline(always)]
+fn zip(self, other: Self) -> (Self, Self) {
+    // SAFETY: a vector exists only where its level is supported.
+    unsafe { (Self(_mm256_unpacklo_ps(self.0, other.0)), Self(_mm256_unpackhi_ps(self.0, other.0))) }
 });
 
 float!(F64x4, f64, 4, __m256d, U64x4, M4;
@@ -238,7 +243,12 @@ float!(F64x4, f64, 4, __m256d, U64x4, M4;
     ops Add add _mm256_add_pd, Sub sub _mm256_sub_pd, Mul mul _mm256_mul_pd, Div div _mm256_div_pd;
     1 sqrt = _mm256_sqrt_pd;
     2 max = _mm256_max_pd, min = _mm256_min_pd;
-    3 mul_add = _mm256_fmadd_pd, neg_mul_add = _mm256_fnmadd_pd, mul_sub = _mm256_fmsub_pd);
+    3 mul_add = _mm256_fmadd_pd, neg_mul_add = _mm256_fnmadd_pd, mul_sub = _mm256_fmsub_pd;
+#[inline(always)]
+fn zip(self, other: Self) -> (Self, Self) {
+    // SAFETY: a vector exists only where its level is supported.
+    unsafe { (Self(_mm256_unpacklo_pd(self.0, other.0)), Self(_mm256_unpackhi_pd(self.0, other.0))) }
+});
 
 macro_rules! int {
     ($ty:ident, $lane:ty, $mask:ident; set1 $set1:path, sll $sll:path, srl $srl:path, eq $eq:path, gt $gt:path,

@@ -234,6 +234,11 @@ fn look_up(table: &[f32; 16], index: U32x16) -> Self {
     Self(unsafe { _mm512_permutexvar_ps(index.0, _mm512_loadu_ps(table.as_ptr())) })
 }
 #[inline(always)]
+fn zip(self, other: Self) -> (Self, Self) {
+    // SAFETY: a vector exists only where its level is supported.
+    unsafe { (Self(_mm512_unpacklo_ps(self.0, other.0)), Self(_mm512_unpackhi_ps(self.0, other.0))) }
+}
+#[inline(always)]
 unsafe fn dot_pairs(self, b: Self, c: Self) -> Self {
     // SAFETY: the caller's promise; both types are 512 bits.
     Self(unsafe {
@@ -254,7 +259,12 @@ float!(F64x8, f64, 8, __m512d, u8, U64x8, M8;
     ops Add add _mm512_add_pd, Sub sub _mm512_sub_pd, Mul mul _mm512_mul_pd, Div div _mm512_div_pd;
     1 abs = _mm512_abs_pd, sqrt = _mm512_sqrt_pd;
     2 max = _mm512_max_pd, min = _mm512_min_pd, scale = _mm512_scalef_pd;
-    3 mul_add = _mm512_fmadd_pd, neg_mul_add = _mm512_fnmadd_pd, mul_sub = _mm512_fmsub_pd);
+    3 mul_add = _mm512_fmadd_pd, neg_mul_add = _mm512_fnmadd_pd, mul_sub = _mm512_fmsub_pd;
+#[inline(always)]
+fn zip(self, other: Self) -> (Self, Self) {
+    // SAFETY: a vector exists only where its level is supported.
+    unsafe { (Self(_mm512_unpacklo_pd(self.0, other.0)), Self(_mm512_unpackhi_pd(self.0, other.0))) }
+});
 
 macro_rules! int {
     ($ty:ident, $lane:ty, $mask:ident; set1 $set1:path, sll $sll:path, srl $srl:path, eq $eq:path, gt $gt:path,

@@ -91,3 +91,15 @@ pub fn prefetch<T>(ptr: *const T) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = ptr;
 }
+
+/// Brings a cache line as near as the second cache; any address will do.
+#[inline(always)]
+pub fn prefetch_far<T>(ptr: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(ptr.cast())
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = ptr;
+}

@@ -208,6 +208,11 @@ fn look_up(table: &[f32; 16], index: U32x4) -> Self {
         let bytes = vreinterpretq_u8_u32(vaddq_u32(first, vdupq_n_u32(0x0302_0100)));
         vreinterpretq_f32_u8(vqtbl4q_u8(vld1q_u8_x4(table.as_ptr().cast()), bytes))
     })
+}
+#[inline(always)]
+fn zip(self, other: Self) -> (Self, Self) {
+    // SAFETY: a vector exists only where its level is supported.
+    unsafe { (Self(vzip1q_f32(self.0, other.0)), Self(vzip2q_f32(self.0, other.0))) }
 });
 
 float!(F64x2, f64, 2, float64x2_t, U64x2, M64, uint64x2_t;
@@ -215,7 +220,12 @@ float!(F64x2, f64, 2, float64x2_t, U64x2, M64, uint64x2_t;
     compare vcgtq_f64, vcgeq_f64, vceqq_f64, blend vbslq_f64, bits vreinterpretq_u64_f64, vreinterpretq_f64_u64;
     mask vandq_u64, vorrq_u64, veorq_u64, vdupq_n_u64(u64::MAX), vreinterpretq_u32_u64;
     ops Add add vaddq_f64, Sub sub vsubq_f64, Mul mul vmulq_f64, Div div vdivq_f64;
-    1 abs = vabsq_f64, sqrt = vsqrtq_f64, round = vrndnq_f64, floor = vrndmq_f64);
+    1 abs = vabsq_f64, sqrt = vsqrtq_f64, round = vrndnq_f64, floor = vrndmq_f64;
+#[inline(always)]
+fn zip(self, other: Self) -> (Self, Self) {
+    // SAFETY: a vector exists only where its level is supported.
+    unsafe { (Self(vzip1q_f64(self.0, other.0)), Self(vzip2q_f64(self.0, other.0))) }
+});
 
 macro_rules! int {
     ($ty:ident, $lane:ty, $signed:ty, $reg:ty, $mask:ident; set1 $set1:path, shift $shift:path, $set1_signed:path,

@@ -104,6 +104,13 @@ impl<
             check("sub", a - b, x - y);
             check("mul", a * b, x * y);
             check("div", a / b, x / y);
+            // `x` is in one lane, and `y` in all of the other's.
+            let piece = 16 / size_of::<T>();
+            let (first, i) = (lane / piece * piece, lane % piece);
+            let (low, high) = a.zip(b);
+            let half = spill(if i < piece / 2 { low } else { high });
+            assert_eq!(half[first + 2 * (i % (piece / 2))].bits(), x.bits(), "{} zip", S::LEVEL);
+            assert_eq!(half[first + 2 * (i % (piece / 2)) + 1].bits(), y.bits(), "{} zip", S::LEVEL);
             check("max", a.max(b), if x > y { x } else { y });
             check("min", a.min(b), if x < y { x } else { y });
             check("fma", a.fma(b, c), x.fused(y, z));

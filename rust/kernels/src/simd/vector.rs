@@ -274,6 +274,27 @@ pub trait FloatVec:
         let signs = sign.lit(-0.0).to_bits();
         Self::from_bits(self.abs().to_bits() | (sign.to_bits() & signs))
     }
+    /// In each 128 bits the lanes of both in turns, `self`'s first: of their first halves, and of their second.
+    #[inline(always)]
+    fn zip(self, other: Self) -> (Self, Self) {
+        let (mut a, mut b) = ([Self::Elem::default(); MAX_LANES], [Self::Elem::default(); MAX_LANES]);
+        let mut zipped = [[Self::Elem::default(); MAX_LANES]; 2];
+        let piece = 16 / size_of::<Self::Elem>();
+        // SAFETY: the arrays hold the lanes of the widest vector.
+        unsafe {
+            self.store(a.as_mut_ptr());
+            other.store(b.as_mut_ptr());
+            for lane in 0..Self::LANES {
+                let (first, i) = (lane / piece * piece, lane % piece);
+                let from = first + i / 2;
+                for (half, zipped) in zipped.iter_mut().enumerate() {
+                    zipped[lane] = if i % 2 == 0 { a } else { b }[from + half * piece / 2];
+                }
+            }
+            let [low, high] = zipped;
+            (Self::load(self.token(), low.as_ptr()), Self::load(self.token(), high.as_ptr()))
+        }
+    }
     /// In each lane the entry that the low four bits of the index name.
     #[inline(always)]
     fn look_up(table: &[f32; 16], index: Self::Int) -> Self {

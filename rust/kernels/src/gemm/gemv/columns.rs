@@ -1,0 +1,223 @@
+//! The matrix is close along `k`, or nowhere: vectors hold a piece of a column, a lane each chain.
+use super::{ROUNDS, Tiles, block, chains, group};
+use crate::gemm::{GemmElem, Sum, Vector};
+use crate::simd::{FloatVec, MAX_LANES, Simd};
+
+/// The most vectors that hold a lane for each chain: four, of 128 bits.
+const MAX_VECTORS: usize = 4;
+
+/// Columns that share what is loaded of the vector.
+const TOGETHER: usize = 4;
+
+/// The most chains of a group.
+const MAX_GROUP: usize = 4;
+
+/// The chains of a block of one column.
+type Line<E, S> = [Vector<E, S>; MAX_VECTORS];
+
+impl<E: GemmElem> Tiles<'_, E> {
+    /// Sums up `n` columns from `first` on.
+    ///
+    /// # Safety
+    /// They are inside the matrix, and fit the room.
+    #[inline(always)]
+    pub(super) unsafe fn columns<S: Simd>(&self, simd: S, first: usize, n: usize) {
+        let whole = n / TOGETHER * TOGETHER;
+        // SAFETY: promised by the caller.
+        unsafe {
+            for j in (0..whole).step_by(TOGETHER) {
+                self.some::<S>(simd, first + j, self.sums.add(j));
+            }
+            for j in whole..n {
+                self.one::<S>(simd, first + j, self.sums.add(j));
+            }
+        }
+    }
+
+    /// Sums up some columns from `j` on.
+    #[inline(always)]
+    unsafe fn some<S: Simd>(&self, simd: S, j: usize, to: *mut Sum<E>) {
+        let (depth, block) = (self.stretch.p.k, block::<Sum<E>>());
+        let columns: [_; TOGETHER] = std::array::from_fn(|g| self.column(j + g));
+        let mut sums = [Sum::<E>::default(); TOGETHER];
+        let whole = if self.is_close() { depth / block * block } else { 0 };
+        // SAFETY: promised by the caller.
+        unsafe {
+            for k in (0..whole).step_by(block) {
+                add_side_by_side::<S, E>(simd, self.whole_chains(simd, k, columns), &mut sums);
+            }
+            for k in (whole..depth).step_by(block) {
+                add_side_by_side::<S, E>(simd, self.chains(simd, k, columns), &mut sums);
+            }
+            to.cast::<[Sum<E>; TOGETHER]>().write(sums);
+        }
+    }
+
+    /// Sums up column `j`: here it is several blocks whose chains are dealt with together.
+    #[inline(always)]
+    unsafe fn one<S: Simd>(&self, simd: S, j: usize, to: *mut Sum<E>) {
+        let (depth, width, block) = (self.stretch.p.k, group::<Sum<E>>(), block::<Sum<E>>());
+        let column = self.column(j);
+        let mut sum = Sum::<E>::default();
+        let step = width * block;
+        let whole = if self.is_close() { depth / step * step } else { 0 };
+        let none = [[Vector::<E, S>::zero(simd); MAX_VECTORS]; MAX_GROUP];
+        // SAFETY: promised by the caller.
+        unsafe {
+            for k in (0..whole).step_by(step) {
+                let mut lines = none;
+                for (i, line) in lines.iter_mut().enumerate().take(width) {
+                    [*line] = self.whole_chains(simd, k + i * block, [column]);
+                }
+                add_in_turn::<S, E>(simd, lines, &mut sum);
+            }
+            for k in (whole..depth).step_by(step) {
+                let mut lines = none;
+                for (i, line) in lines.iter_mut().enumerate().take(width) {
+                    [*line] = self.chains(simd, k + i * block, [column]);
+                }
+                add_in_turn::<S, E>(simd, lines, &mut sum);
+            }
+            to.write(sum);
+        }
+    }
+
+    /// Whether the vector is close as well.
+    #[inline(always)]
+    fn is_close(&self) -> bool {
+        (self.stretch.p.a_cs, self.stretch.p.b_rs) == (1, 1)
+    }
+
+    /// Where column `j` begins.
+    #[inline(always)]
+    fn column(&self, j: usize) -> *const E {
+        let p = self.stretch.p;
+        p.b.get().wrapping_offset(j as isize * p.b_cs)
+    }
+
+    /// The chains of the whole block that begins at `k`, where all is close.
+    #[inline(always)]
+    unsafe fn whole_chains<S: Simd, const G: usize>(
+        &self,
+        simd: S,
+        k: usize,
+        columns: [*const E; G],
+    ) -> [Line<E, S>; G] {
+        let (lanes, step) = (Vector::<E, S>::LANES, chains::<Sum<E>>());
+        let mut chains = [[Vector::<E, S>::zero(simd); MAX_VECTORS]; G];
+        for r in 0..ROUNDS {
+            for v in 0..step / lanes {
+                let k = k + r * step + v * lanes;
+                // SAFETY: promised by the caller.
+                unsafe {
+                    let x = E::load(simd, self.stretch.p.a.get().add(k));
+                    for (chains, column) in chains.iter_mut().zip(columns) {
+                        chains[v] = x.mul_add(E::load(simd, column.add(k)), chains[v]);
+                    }
+                }
+            }
+        }
+        chains
+    }
+
+    /// The chains of what there is of the block that begins at `k`.
+    #[inline(always)]
+    unsafe fn chains<S: Simd, const G: usize>(
+        &self,
+        simd: S,
+        k: usize,
+        columns: [*const E; G],
+    ) -> [Line<E, S>; G] {
+        let (p, lanes, step) = (self.stretch.p, Vector::<E, S>::LANES, chains::<Sum<E>>());
+        let mut chains = [[Vector::<E, S>::zero(simd); MAX_VECTORS]; G];
+        let end = p.k.min(k + block::<Sum<E>>());
+        for v in 0..step / lanes {
+            for k in (k + v * lanes..end).step_by(step) {
+                let n = lanes.min(end - k);
+                let at = |ptr: *const E, stride: isize| ptr.wrapping_offset(k as isize * stride);
+                // SAFETY: promised by the caller.
+                unsafe {
+                    let x = first_of::<S, E>(simd, at(p.a.get(), p.a_cs), p.a_cs, n);
+                    for (chains, column) in chains.iter_mut().zip(columns) {
+                        chains[v] =
+                            x.mul_add(first_of::<S, E>(simd, at(column, p.b_rs), p.b_rs, n), chains[v]);
+                    }
+                }
+            }
+        }
+        chains
+    }
+}
+
+/// Adds the lines of a block of some columns to their sums.
+#[inline(always)]
+fn add_side_by_side<S: Simd, E: GemmElem>(
+    simd: S,
+    lines: [Line<E, S>; TOGETHER],
+    sums: &mut [Sum<E>; TOGETHER],
+) {
+    let width = group::<Sum<E>>();
+    for first in (0..TOGETHER).step_by(width) {
+        let groups = groups::<S, E>(simd, &lines[first..first + width]);
+        for group in 0..chains::<Sum<E>>() / width {
+            for i in 0..width {
+                sums[first + i] = sums[first + i] + groups[group * width + i];
+            }
+        }
+    }
+}
+
+/// Adds the lines of some blocks of a column to its sum.
+#[inline(always)]
+fn add_in_turn<S: Simd, E: GemmElem>(simd: S, lines: [Line<E, S>; MAX_GROUP], sum: &mut Sum<E>) {
+    let width = group::<Sum<E>>();
+    let groups = groups::<S, E>(simd, &lines[..width]);
+    for i in 0..width {
+        for group in 0..chains::<Sum<E>>() / width {
+            *sum = *sum + groups[group * width + i];
+        }
+    }
+}
+
+/// The sums of the groups of as many lines as a group has chains: first those of each line's first group.
+#[inline(always)]
+fn groups<S: Simd, E: GemmElem>(simd: S, lines: &[Line<E, S>]) -> [Sum<E>; MAX_LANES] {
+    let (lanes, width) = (Vector::<E, S>::LANES, group::<Sum<E>>());
+    let mut groups = [Sum::<E>::default(); MAX_LANES];
+    for v in 0..chains::<Sum<E>>() / lanes {
+        let mut chains = [Vector::<E, S>::zero(simd); MAX_GROUP];
+        for (chains, line) in chains.iter_mut().zip(lines) {
+            *chains = line[v];
+        }
+        // Transposed by as many perfect shuffles as the number of a chain has bits.
+        for _ in 0..width.ilog2() {
+            let from = chains;
+            for i in 0..width / 2 {
+                (chains[2 * i], chains[2 * i + 1]) = from[i].zip(from[i + width / 2]);
+            }
+        }
+        let mut sum = chains[0];
+        for &chain in &chains[1..width] {
+            sum = sum + chain;
+        }
+        // SAFETY: there are as many groups as a line has chains, at most as many as a vector has lanes.
+        unsafe { sum.store(groups[v * lanes..].as_mut_ptr()) };
+    }
+    groups
+}
+
+/// `n` elements, `stride` apart; the other lanes are zero.
+#[inline(always)]
+unsafe fn first_of<S: Simd, E: GemmElem>(simd: S, ptr: *const E, stride: isize, n: usize) -> Vector<E, S> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        if stride == 1 {
+            return E::load_first(simd, ptr, n);
+        }
+        let mut buffer = [Sum::<E>::default(); MAX_LANES];
+        for (i, lane) in buffer.iter_mut().enumerate().take(n) {
+            *lane = (*ptr.offset(i as isize * stride)).widen();
+        }
+        Vector::<E, S>::load(simd, buffer.as_ptr())
+    }
+}

@@ -1,0 +1,139 @@
+//! The matrix is close along its rows: vectors hold columns.
+use super::{ROUNDS, Tiles, block, chains, group};
+use crate::gemm::{GemmElem, Sum, Vector};
+use crate::simd::{self, FloatVec, Simd};
+
+/// Bytes of a matrix that is in memory, not in a cache.
+const FAR_BYTES: usize = 32 << 20;
+
+/// Whether a chain is the first of its group, one of its others, or the last, with which the group goes to the sums.
+const FIRST: u8 = 0;
+const NEXT: u8 = 1;
+const LAST: u8 = 2;
+
+impl<E: GemmElem> Tiles<'_, E> {
+    /// Sums up `n` columns from `first` on.
+    ///
+    /// # Safety
+    /// They are inside the matrix, and fit the room.
+    #[inline(always)]
+    pub(super) unsafe fn rows<S: Simd>(&self, simd: S, first: usize, n: usize) {
+        let (p, chains, group) = (self.stretch.p, chains::<Sum<E>>(), group::<Sum<E>>());
+        let depth = p.k;
+        let whole = depth / block::<Sum<E>>() * block::<Sum<E>>();
+        // SAFETY: inside the matrix and the room.
+        unsafe {
+            clear::<S, E>(simd, self.sums, n);
+            // What a core fetches ahead by itself ends with the row.
+            let is_far =
+                p.b_rs.unsigned_abs() > n && p.b_rs.unsigned_abs() * depth * size_of::<E>() > FAR_BYTES;
+            if is_far {
+                self.blocks::<S, true>(simd, whole, first, n);
+            } else {
+                self.blocks::<S, false>(simd, whole, first, n);
+            }
+            let end = depth.min(whole + chains);
+            for begin in (whole..end).step_by(group) {
+                clear::<S, E>(simd, self.group, n);
+                for k in begin..end.min(begin + group) {
+                    const { assert!(ROUNDS == 4) };
+                    match (depth - k).div_ceil(chains) {
+                        1 => self.sweep::<S, 1, NEXT, false>(simd, k, first, n),
+                        2 => self.sweep::<S, 2, NEXT, false>(simd, k, first, n),
+                        3 => self.sweep::<S, 3, NEXT, false>(simd, k, first, n),
+                        _ => self.sweep::<S, 4, NEXT, false>(simd, k, first, n),
+                    }
+                }
+                for v in (0..n).step_by(Vector::<E, S>::LANES) {
+                    let sum = Vector::<E, S>::load(simd, self.sums.add(v));
+                    (sum + Vector::<E, S>::load(simd, self.group.add(v))).store(self.sums.add(v));
+                }
+            }
+        }
+    }
+
+    /// Adds up the whole blocks, which end at `k`.
+    #[inline(always)]
+    unsafe fn blocks<S: Simd, const IS_FAR: bool>(&self, simd: S, end: usize, first: usize, n: usize) {
+        let (chains, group) = (chains::<Sum<E>>(), group::<Sum<E>>());
+        for begin in (0..end).step_by(block::<Sum<E>>()) {
+            for k in (begin..begin + chains).step_by(group) {
+                // SAFETY: promised by the caller.
+                unsafe {
+                    self.sweep::<S, ROUNDS, FIRST, IS_FAR>(simd, k, first, n);
+                    for k in k + 1..k + group - 1 {
+                        self.sweep::<S, ROUNDS, NEXT, IS_FAR>(simd, k, first, n);
+                    }
+                    self.sweep::<S, ROUNDS, LAST, IS_FAR>(simd, k + group - 1, first, n);
+                }
+            }
+        }
+    }
+
+    /// A chain of each column: row `k` and the next `R - 1` rows of it.
+    #[inline(always)]
+    unsafe fn sweep<S: Simd, const R: usize, const PLACE: u8, const IS_FAR: bool>(
+        &self,
+        simd: S,
+        k: usize,
+        first: usize,
+        n: usize,
+    ) {
+        let (p, step) = (self.stretch.p, chains::<Sum<E>>() as isize);
+        let a = p.a.get().wrapping_offset(k as isize * p.a_cs);
+        let b = p.b.get().wrapping_offset(first as isize + k as isize * p.b_rs);
+        // SAFETY: promised by the caller; the room has whole vectors.
+        unsafe {
+            let rows: [_; R] = std::array::from_fn(|r| b.offset(r as isize * step * p.b_rs));
+            let mut factors = [Vector::<E, S>::zero(simd); R];
+            for (r, factor) in factors.iter_mut().enumerate() {
+                let x = *a.offset(r as isize * step * p.a_cs);
+                *factor = Vector::<E, S>::splat(simd, x.widen());
+            }
+            let lanes = Vector::<E, S>::LANES;
+            let whole = n / lanes * lanes;
+            for v in (0..whole).step_by(lanes) {
+                let mut sum = Vector::<E, S>::zero(simd);
+                for (factor, row) in factors.into_iter().zip(rows) {
+                    sum = factor.mul_add(E::load(simd, row.add(v)), sum);
+                    if IS_FAR {
+                        simd::prefetch_far(row.wrapping_offset(v as isize + p.b_rs));
+                    }
+                }
+                self.put::<S, PLACE>(simd, v, sum);
+            }
+            if whole < n {
+                let mut sum = Vector::<E, S>::zero(simd);
+                for (factor, row) in factors.into_iter().zip(rows) {
+                    sum = factor.mul_add(E::load_first(simd, row.add(whole), n - whole), sum);
+                }
+                self.put::<S, PLACE>(simd, whole, sum);
+            }
+        }
+    }
+
+    /// Adds the chains of the vector of columns from `v` on to where they belong.
+    #[inline(always)]
+    unsafe fn put<S: Simd, const PLACE: u8>(&self, simd: S, v: usize, mut sum: Vector<E, S>) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let (sums, group) = (self.sums.add(v), self.group.add(v));
+            if PLACE != FIRST {
+                sum = Vector::<E, S>::load(simd, group) + sum;
+            }
+            if PLACE == LAST {
+                (Vector::<E, S>::load(simd, sums) + sum).store(sums);
+            } else {
+                sum.store(group);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn clear<S: Simd, E: GemmElem>(simd: S, sums: *mut Sum<E>, n: usize) {
+    for v in (0..n).step_by(Vector::<E, S>::LANES) {
+        // SAFETY: promised by the caller.
+        unsafe { Vector::<E, S>::zero(simd).store(sums.add(v)) };
+    }
+}
