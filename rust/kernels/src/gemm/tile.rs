@@ -132,6 +132,17 @@ pub(super) struct Strip<'a, T> {
     pub ahead: Option<&'a Ahead>,
 }
 
+impl<T> Strip<'_, T> {
+    /// Leaves out the first `columns`, which lie `b_step` elements of `b` before the others.
+    #[inline(always)]
+    fn skip(&mut self, columns: usize, b_step: isize) {
+        self.b = self.b.wrapping_offset(b_step);
+        self.c = self.c.wrapping_offset(columns as isize * self.c_cs);
+        self.column += columns;
+        self.n -= columns;
+    }
+}
+
 /// Where the sums of the whole will be needed next: the first, and the bytes from row to row and from column to column.
 #[derive(Clone, Copy)]
 pub(super) struct Ahead {
@@ -162,6 +173,9 @@ const fn wide_rows(level: Level) -> usize {
         Level::Portable => 0,
     }
 }
+
+/// The least rows of which a tile between one and two vectors wide is made of two tiles, one a half vector wide.
+const HALVED_ROWS: usize = 6;
 
 /// A strip whose number of rows the compiler knows, and whether rows or columns of `a` are neighbours.
 struct Rows<'a, T, D, const R: usize, const ROWS_ARE_CLOSE: bool>(&'a Strip<'a, T>, PhantomData<D>);
@@ -203,39 +217,41 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool> Kern
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let (lanes, panel) = (T::Vec::<S>::LANES, Tile::<S, T>::COLUMNS);
-        let mut left = self.0.n;
+        let half = if D::IS_PAIR { 0 } else { T::Vec::<S::Half>::LANES % lanes };
         let mut strip = *self.0;
         // SAFETY: the strip is inside the matrices.
         unsafe {
             // Few rows leave registers free, and memory likes long rows where `b` is read in place.
             if R <= const { wide_rows(S::LEVEL) } && strip.b_panel == panel as isize {
-                while left >= 2 * panel {
+                while strip.n >= 2 * panel {
                     tile::<S, T, D, R, { 2 * VECTORS }, ROWS_ARE_CLOSE, false, false>(
                         simd,
                         &strip,
                         2 * panel,
                     );
-                    strip.b = strip.b.offset(2 * strip.b_panel);
-                    strip.c = strip.c.offset(2 * panel as isize * strip.c_cs);
-                    strip.column += 2 * panel;
-                    left -= 2 * panel;
+                    strip.skip(2 * panel, 2 * strip.b_panel);
                 }
             }
             if D::IS_PAIR && !strip.raw.is_null() {
-                debug_assert!(left == panel);
+                debug_assert!(strip.n == panel);
                 return tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, true>(simd, &strip, panel);
             }
-            while left >= panel {
+            while strip.n >= panel {
                 tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, false>(simd, &strip, panel);
-                strip.b = strip.b.offset(strip.b_panel);
-                strip.c = strip.c.offset(panel as isize * strip.c_cs);
-                strip.column += panel;
-                left -= panel;
+                strip.skip(panel, strip.b_panel);
             }
-            if left > lanes {
-                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, true, false>(simd, &strip, left);
-            } else if left > 0 {
-                tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false>(simd, &strip, left);
+            // Vectors half as wide take half the time on some machines; few rows wait for their own sums.
+            if R >= HALVED_ROWS && (lanes + 1..=lanes + half).contains(&strip.n) {
+                tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false>(simd, &strip, lanes);
+                strip.skip(lanes, lanes as isize);
+            }
+            match strip.n {
+                0 => {}
+                n if n <= half => {
+                    tile::<S::Half, T, D, R, 1, ROWS_ARE_CLOSE, true, false>(simd.half(), &strip, n)
+                }
+                n if n <= lanes => tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false>(simd, &strip, n),
+                n => tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, true, false>(simd, &strip, n),
             }
         }
     }

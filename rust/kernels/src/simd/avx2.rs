@@ -13,6 +13,12 @@ impl Simd for Avx2 {
     type U32 = U32x8;
     type F32 = F32x8;
     type F64 = F64x4;
+    type Half = Self;
+
+    #[inline(always)]
+    fn half(self) -> Self::Half {
+        self
+    }
 
     fn new() -> Option<Self> {
         (is_x86_feature_detected!("avx2")

@@ -13,6 +13,13 @@ impl Simd for Avx512 {
     type U32 = U32x16;
     type F32 = F32x16;
     type F64 = F64x8;
+    type Half = super::avx2::Avx2;
+
+    #[inline(always)]
+    fn half(self) -> Self::Half {
+        // SAFETY: a machine with AVX-512 has AVX2 too, see `new`.
+        unsafe { super::avx2::Avx2::new_unchecked() }
+    }
 
     fn new() -> Option<Self> {
         (is_x86_feature_detected!("avx512f")

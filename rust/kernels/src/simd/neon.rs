@@ -15,6 +15,12 @@ impl Simd for Neon {
     type U32 = U32x4;
     type F32 = F32x4;
     type F64 = F64x2;
+    type Half = Self;
+
+    #[inline(always)]
+    fn half(self) -> Self::Half {
+        self
+    }
 
     fn new() -> Option<Self> {
         std::arch::is_aarch64_feature_detected!("neon").then_some(Self(()))

@@ -13,6 +13,12 @@ impl Simd for Portable {
     type U32 = U32x8;
     type F32 = F32x8;
     type F64 = F64x4;
+    type Half = Self;
+
+    #[inline(always)]
+    fn half(self) -> Self::Half {
+        self
+    }
 
     fn new() -> Option<Self> {
         Some(Self(()))

@@ -28,6 +28,10 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     type F32: FloatVec<Elem = f32, Token = Self, Int = Self::U32>;
     /// Vectors of `f64`.
     type F64: FloatVec<Elem = f64, Token = Self>;
+    /// The level of vectors half as wide, where the machine has one; else itself.
+    type Half: Simd;
+    /// Its token.
+    fn half(self) -> Self::Half;
     /// The token, where the machine supports the level.
     fn new() -> Option<Self>;
     /// The token without asking the machine.
