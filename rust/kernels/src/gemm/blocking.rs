@@ -35,7 +35,7 @@ impl<S: Simd, T: Single> Tile<S, T> {
 pub(super) const MAX_BYTES: usize = VECTORS * 64;
 
 /// Bytes of `b` that a core works through again and again: some of what its level-two cache holds.
-const B_BLOCK_BYTES: usize = 256 << 10;
+pub(super) const B_BLOCK_BYTES: usize = 256 << 10;
 
 /// Bytes up to which `b` is read in place where its columns are close: it stays in the level-two cache.
 const UNPACKED_B_BYTES: usize = 512 << 10;

@@ -1,7 +1,7 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
 use super::blocking::{
-    self, ASIDE_COLUMNS, B_COLUMNS, FAR, FEW_TILES, GRAIN, MAX_ROWS, Packing, ROW_TILES, STACK_BYTES, Tile,
-    block_columns, even_rows, items, k_block, parts,
+    self, ASIDE_COLUMNS, B_BLOCK_BYTES, B_COLUMNS, FAR, FEW_TILES, GRAIN, MAX_BYTES, MAX_ROWS, Packing,
+    ROW_TILES, STACK_BYTES, Tile, block_columns, even_rows, items, k_block, parts,
 };
 use super::epilogue::{Finish, FinishTile};
 use super::pack::{PANELS, PackPanels, PackRows, row_step};
@@ -201,7 +201,7 @@ fn panels_and_rows<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     panels_with::<S, E, D>(simd, p, pack, range, Some(room.0.as_mut_ptr().cast()));
 }
 
-/// With room for a panel on the stack. Not inlined: others need not make that room.
+/// With room for some panels on the stack. Not inlined: others need not make that room.
 #[inline(never)]
 fn panels_with<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     simd: S,
@@ -210,26 +210,30 @@ fn panels_with<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     range: Range<usize>,
     packed_a: Option<*mut Sum<E>>,
 ) {
-    let mut room = Aligned(MaybeUninit::<E::Panel>::uninit());
+    let mut room = Aligned(MaybeUninit::<[u8; B_BLOCK_BYTES]>::uninit());
     let packed = Shared(room.0.as_mut_ptr().cast::<Sum<E>>());
     let panel = Tile::<S, Sum<E>>::COLUMNS;
+    let fit = const { B_BLOCK_BYTES / (E::K_BLOCK * MAX_BYTES) };
+    // A tile that packs takes one panel.
+    let side = if D::IS_PAIR { 1 } else { PANELS.min(fit) };
     let high = even_rows(p.m, Tile::<S, Sum<E>>::ROWS);
     k_blocks(p, |k_done, k, finish| {
         let mut rows_are_packed = false;
-        for column in range.clone().map(|i| i * panel) {
-            let n = panel.min(p.n - column);
+        for i in range.clone().step_by(side) {
+            let column = i * panel;
+            let n = (side.min(range.end - i) * panel).min(p.n - column);
             // While the first tile multiplies, the machine has time to pack.
             let tiles_pack = D::IS_PAIR && p.b_cs == 1 && n == panel && k.is_multiple_of(2);
             let multiply = PhantomData;
             let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply };
-            // SAFETY: the matrices are valid; one panel and all rows fit their rooms.
+            // SAFETY: the matrices are valid; so many panels and all rows fit their rooms.
             unsafe {
                 if let (Some(to), false) = (packed_a, rows_are_packed) {
                     block.pack_rows(simd, high, 0, p.m, to);
                     rows_are_packed = true;
                 }
                 if !tiles_pack {
-                    block.pack_panels(simd, 0..1);
+                    block.pack_panels(simd, 0..n.div_ceil(panel));
                 }
                 block.strips(simd, high, Part { row: 0, m: p.m, column: 0, n }, packed_a);
             }

@@ -47,8 +47,6 @@ pub trait GemmElem: FloatElem {
     const K_BLOCK: usize;
     /// How the machine may multiply it best.
     type Multiply: Multiply<Sum<Self>>;
-    /// Room for a packed panel of a block.
-    type Panel: Copy;
     /// Room for the rows of a block that are packed together.
     type Rows: Copy;
 }
@@ -66,7 +64,6 @@ macro_rules! elements {
         impl GemmElem for $elem {
             const K_BLOCK: usize = $block;
             type Multiply = $multiply;
-            type Panel = [[Sum<$elem>; blocking::MAX_BYTES / size_of::<Sum<$elem>>()]; $block];
             type Rows = [[Sum<$elem>; $block]; blocking::ROW_TILES * blocking::MAX_ROWS];
         }
     )+ };
