@@ -15,9 +15,9 @@ mod rows;
 use super::blocking::GRAIN;
 use super::epilogue::{Finish, FinishTile};
 use super::product::Product;
-use super::{GemmElem, Sum};
+use super::{GemmElem, Sum, Vector};
 use crate::pool;
-use crate::simd::{self, Kernel, Level, Simd};
+use crate::simd::{self, FloatVec, Kernel, Level, Simd};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -87,9 +87,9 @@ struct Stretch<'a, E: GemmElem> {
     columns: Range<usize>,
 }
 
-/// Room for sums of `BYTES`, twice, and to move them.
+/// Room for sums of `BYTES` and a vector before them, twice, and to move them.
 #[repr(align(64))]
-struct Room<const BYTES: usize>(MaybeUninit<([[u8; BYTES]; 2], [u8; ALIAS])>);
+struct Room<const BYTES: usize>(MaybeUninit<([[u8; BYTES]; 2], [u8; ALIAS + 2 * 64])>);
 
 impl<E: GemmElem> Stretch<'_, E> {
     /// Not inlined: small products need not make room on the stack for large ones.
@@ -104,7 +104,7 @@ impl<E: GemmElem> Stretch<'_, E> {
         let matrix = self.p.b.get().wrapping_add(self.columns.start) as usize;
         let away = (matrix + ALIAS / 2).wrapping_sub(room as usize) % ALIAS / 64 * 64;
         // SAFETY: inside the room.
-        let sums = |i: usize| unsafe { room.add(away + i * BYTES) }.cast();
+        let sums = |i: usize| unsafe { room.add(away + i * (BYTES + 64)) }.cast();
         let tiles =
             Tiles { sums: sums(0), group: sums(1), width: BYTES / size_of::<Sum<E>>(), stretch: self };
         // SAFETY: promised by the caller.
@@ -127,7 +127,7 @@ impl<E: GemmElem> Kernel for Tiles<'_, E> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { sums, stretch: Stretch { p, finish, ref columns }, .. } = self;
+        let Stretch { p, ref columns, .. } = self.stretch;
         let mut first = columns.start;
         while first < columns.end {
             let n = self.width.min(columns.end - first);
@@ -136,26 +136,42 @@ impl<E: GemmElem> Kernel for Tiles<'_, E> {
                 // A column alone is close both ways: along `k` it makes whole vectors.
                 if p.b_cs != 1 || (p.n == 1 && p.b_rs == 1) {
                     self.columns::<S>(simd, first, n);
+                    self.finish(simd, first, n, self.sums);
                 } else {
                     self.rows::<S>(simd, first, n);
+                    let head = self.head::<S>(first, n);
+                    let after = if head > 0 { Vector::<E, S>::LANES } else { 0 };
+                    self.finish(simd, first, head, self.sums);
+                    self.finish(simd, first + head, n - head, self.sums.add(after));
                 }
-                FinishTile::<E> {
-                    finish,
-                    sums,
-                    stride: 0,
-                    rows: 1,
-                    columns: n,
-                    row: 0,
-                    column: first,
-                    c: p.c.get().offset(first as isize * p.c_cs),
-                    c_rs: p.c_rs,
-                    c_cs: p.c_cs,
-                    acc: std::ptr::null_mut(),
-                    acc_rs: 0,
-                }
-                .run(simd);
             }
             first += n;
         }
+    }
+}
+
+impl<E: GemmElem> Tiles<'_, E> {
+    /// Makes results of the sums of `n` columns from `first` on.
+    ///
+    /// # Safety
+    /// They are inside the result, and the sums complete.
+    #[inline(always)]
+    unsafe fn finish<S: Simd>(&self, simd: S, first: usize, n: usize, sums: *mut Sum<E>) {
+        let Stretch { p, finish, .. } = self.stretch;
+        let tile = FinishTile::<E> {
+            finish,
+            sums,
+            stride: 0,
+            rows: 1,
+            columns: n,
+            row: 0,
+            column: first,
+            c: p.c.get().wrapping_offset(first as isize * p.c_cs),
+            c_rs: p.c_rs,
+            c_cs: p.c_cs,
+            acc: std::ptr::null_mut(),
+            acc_rs: 0,
+        };
+        tile.run(simd);
     }
 }

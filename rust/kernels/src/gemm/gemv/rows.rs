@@ -12,18 +12,19 @@ const NEXT: u8 = 1;
 const LAST: u8 = 2;
 
 impl<E: GemmElem> Tiles<'_, E> {
-    /// Sums up `n` columns from `first` on.
+    /// Sums up `n` columns from `first` on. Those of the [head](Self::head) have a vector of their own before the others.
     ///
     /// # Safety
     /// They are inside the matrix, and fit the room.
     #[inline(always)]
     pub(super) unsafe fn rows<S: Simd>(&self, simd: S, first: usize, n: usize) {
+        let room = n + Vector::<E, S>::LANES;
         let (p, chains, group) = (self.stretch.p, chains::<Sum<E>>(), group::<Sum<E>>());
         let depth = p.k;
         let whole = depth / block::<Sum<E>>() * block::<Sum<E>>();
         // SAFETY: inside the matrix and the room.
         unsafe {
-            clear::<S, E>(simd, self.sums, n);
+            clear::<S, E>(simd, self.sums, room);
             // What a core fetches ahead by itself ends with the row.
             let is_far =
                 p.b_rs.unsigned_abs() > n && p.b_rs.unsigned_abs() * depth * size_of::<E>() > FAR_BYTES;
@@ -34,7 +35,7 @@ impl<E: GemmElem> Tiles<'_, E> {
             }
             let end = depth.min(whole + chains);
             for begin in (whole..end).step_by(group) {
-                clear::<S, E>(simd, self.group, n);
+                clear::<S, E>(simd, self.group, room);
                 for k in begin..end.min(begin + group) {
                     const { assert!(ROUNDS == 4) };
                     match (depth - k).div_ceil(chains) {
@@ -44,7 +45,7 @@ impl<E: GemmElem> Tiles<'_, E> {
                         _ => self.sweep::<S, 4, NEXT, false>(simd, k, first, n),
                     }
                 }
-                for v in (0..n).step_by(Vector::<E, S>::LANES) {
+                for v in (0..room).step_by(Vector::<E, S>::LANES) {
                     let sum = Vector::<E, S>::load(simd, self.sums.add(v));
                     (sum + Vector::<E, S>::load(simd, self.group.add(v))).store(self.sums.add(v));
                 }
@@ -91,8 +92,12 @@ impl<E: GemmElem> Tiles<'_, E> {
                 *factor = Vector::<E, S>::splat(simd, x.widen());
             }
             let lanes = Vector::<E, S>::LANES;
-            let whole = n / lanes * lanes;
-            for v in (0..whole).step_by(lanes) {
+            let mut v = self.head::<S>(first, n);
+            let shift = if v > 0 { lanes - v } else { 0 };
+            if v > 0 {
+                self.few::<S, R, PLACE>(simd, 0, v, factors, rows);
+            }
+            while v + lanes <= n {
                 let mut sum = Vector::<E, S>::zero(simd);
                 for (factor, row) in factors.into_iter().zip(rows) {
                     sum = factor.mul_add(E::load(simd, row.add(v)), sum);
@@ -100,19 +105,50 @@ impl<E: GemmElem> Tiles<'_, E> {
                         simd::prefetch_far(row.wrapping_offset(v as isize + p.b_rs));
                     }
                 }
-                self.put::<S, PLACE>(simd, v, sum);
+                self.put::<S, PLACE>(simd, v + shift, sum);
+                v += lanes;
             }
-            if whole < n {
-                let mut sum = Vector::<E, S>::zero(simd);
-                for (factor, row) in factors.into_iter().zip(rows) {
-                    sum = factor.mul_add(E::load_first(simd, row.add(whole), n - whole), sum);
-                }
-                self.put::<S, PLACE>(simd, whole, sum);
+            if v < n {
+                let rows = rows.map(|row| row.add(v));
+                self.few::<S, R, PLACE>(simd, v + shift, n - v, factors, rows);
             }
         }
     }
 
-    /// Adds the chains of the vector of columns from `v` on to where they belong.
+    /// The chains of `count` columns, fewer than a vector, whose sums lie at `v`.
+    #[inline(always)]
+    unsafe fn few<S: Simd, const R: usize, const PLACE: u8>(
+        &self,
+        simd: S,
+        v: usize,
+        count: usize,
+        factors: [Vector<E, S>; R],
+        rows: [*const E; R],
+    ) {
+        let mut sum = Vector::<E, S>::zero(simd);
+        // SAFETY: promised by the caller.
+        unsafe {
+            for (factor, row) in factors.into_iter().zip(rows) {
+                sum = factor.mul_add(E::load_first(simd, row, count), sum);
+            }
+            self.put::<S, PLACE>(simd, v, sum);
+        }
+    }
+
+    /// Columns before the first whose place is a vector's, if that holds in all rows: vectors that lie across two cache
+    /// lines take twice the time. NumPy's arrays begin anywhere.
+    #[inline(always)]
+    pub(super) fn head<S: Simd>(&self, first: usize, n: usize) -> usize {
+        let p = self.stretch.p;
+        let bytes = Vector::<E, S>::LANES * size_of::<E>();
+        if !(p.b_rs.unsigned_abs() * size_of::<E>()).is_multiple_of(bytes) {
+            return 0;
+        }
+        let at = p.b.get().wrapping_add(first) as usize;
+        n.min((at.next_multiple_of(bytes) - at) / size_of::<E>())
+    }
+
+    /// Adds chains to the sums at `v`, where they belong.
     #[inline(always)]
     unsafe fn put<S: Simd, const PLACE: u8>(&self, simd: S, v: usize, mut sum: Vector<E, S>) {
         // SAFETY: promised by the caller.
