@@ -236,8 +236,7 @@ fn into(op: Op, inputs: &[&Tensor], out: &Tensor) -> Result<()> {
         bail!(Graph, "'out' is an expanded tensor, whose elements share memory; pass a .clone()");
     }
     let is_apart = || inputs.iter().all(|x| x.storage().id() != out.storage().id());
-    let may_lie_so = out.is_contiguous() || op.info().elementwise;
-    execute_over(&op, inputs, out, may_lie_so && is_apart(), mode)
+    execute_over(&op, inputs, out, out.is_contiguous() && is_apart(), mode)
 }
 
 /// Runs an op and writes its result over `target`, of the result's shape and dtype: straight away where the kernel may
