@@ -89,7 +89,7 @@ def test_more_dimensions_and_their_gaps() -> None:
     assert (swapped * 2).numpy().transpose(2, 0, 1).flags.c_contiguous
 
 
-ORDERS = {2: [(1, 0)], 3: [(2, 1, 0), (1, 0, 2), (0, 2, 1), (2, 0, 1)]}
+ORDERS: dict[int, list[tuple[int, ...]]] = {2: [(1, 0)], 3: [(2, 1, 0), (1, 0, 2), (0, 2, 1), (2, 0, 1)]}
 ELEMENTWISE: list[Callable[[Tensor, Tensor], Tensor]] = [
     lambda x, y: x * y + x,
     lambda x, y: x.tanh(),

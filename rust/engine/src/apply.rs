@@ -116,19 +116,20 @@ fn infer(op: &Op, inputs: &[&Tensor]) -> Result<Metas> {
 /// element and they all lie one way.
 #[inline]
 fn output_strides(info: &Info, inputs: &[&Tensor], output: &Meta) -> Option<Strides> {
-    if !info.elementwise || inputs.iter().all(|x| x.is_contiguous()) || info.row_major {
+    if !info.elementwise || inputs.iter().all(|x| x.is_contiguous()) {
+        return None;
+    }
+    strides_of_operands(info, inputs, output)
+}
+
+// Apart, so that what is mostly the case costs a few instructions.
+#[inline(never)]
+fn strides_of_operands(info: &Info, inputs: &[&Tensor], output: &Meta) -> Option<Strides> {
+    let is_settled = |x: &&Tensor| x.is_contiguous() && *x.shape() == output.shape;
+    if info.row_major || inputs.iter().any(is_settled) {
         return None;
     }
     kept_strides(&output.shape, inputs.iter().map(|x| (x.shape(), x.strides())))
-}
-
-/// Memory for an output.
-#[inline]
-fn output(info: &Info, inputs: &[&Tensor], meta: &Meta) -> Result<Tensor> {
-    match output_strides(info, inputs, meta) {
-        None => Tensor::empty(meta.shape, meta.dtype),
-        Some(strides) => Tensor::empty_lying(meta, strides),
-    }
 }
 
 fn apply_plain(op: &Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
@@ -151,7 +152,10 @@ fn apply_plain(op: &Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
 
     let mut outputs = Outputs::new();
     for meta in &out_metas {
-        outputs.push(output(info, inputs, meta)?);
+        outputs.push(match output_strides(info, inputs, meta) {
+            None => Tensor::empty(meta.shape, meta.dtype)?,
+            Some(strides) => Tensor::empty_lying(meta, strides)?,
+        });
     }
     execute_in(op, inputs, &outputs, mode)?;
     if !info.mutates.is_empty() {

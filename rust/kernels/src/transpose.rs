@@ -1,8 +1,11 @@
 //! Transposing small blocks in registers.
 use crate::simd::Simd;
 
-/// Elements along a cache line that are dealt with at a time, so that each line is touched once.
-const LINE: usize = 64;
+/// So many bytes along the source's lines are dealt with at a time: whole cache lines, so that each is touched once, and some
+/// neighbours, for which memory answers hardly later than for one.
+const ALONG: usize = 256;
+/// As many where the target's lines would share a few sets of the first cache.
+const ALONG_FEW_SETS: usize = 64;
 
 /// `to[k][j] = from[j][k]` for `j < n` and `k < depth`; the strides are those of the first index.
 ///
@@ -47,7 +50,8 @@ pub(crate) unsafe fn panel_of<S: Simd, T: Copy>(
         }
         return;
     }
-    let step = LINE / size_of::<T>();
+    let few_sets = (to_s * size_of::<T>()).is_multiple_of(1024);
+    let step = if few_sets { ALONG_FEW_SETS } else { ALONG } / size_of::<T>();
     let mut k = 0;
     while k < depth {
         let end = depth.min(k + step);
