@@ -101,7 +101,10 @@ READERS: list[Callable[[Tensor], Tensor]] = [
     lambda z: z.sum(),
     lambda z: z.sum(0),
     lambda z: z.mean(-1),
+    lambda z: z.argmax(),
     lambda z: z.softmax(-1),
+    lambda z: z.log_softmax(0),
+    lambda z: F.layer_norm(z, (z.shape[-1],)),
 ]
 
 
