@@ -1,11 +1,13 @@
 //! The one way to run an operator, and the interceptors on it: vmap, autograd, the recorder.
+use retrograd_kernels::Strides;
 use smallvec::SmallVec;
 
 use crate::autograd::{Edge, GradMode, Node};
 use crate::error::{Result, bail};
+use crate::layout::{Meta, kept_strides};
 use crate::mode::{Mode, mode};
 use crate::ops::memory::{Clone, CopyInto};
-use crate::ops::{Metas, Op, Save, View};
+use crate::ops::{Info, Metas, Op, Save, View};
 use crate::replay;
 use crate::tensor::Tensor;
 use crate::view::ViewOf;
@@ -71,12 +73,15 @@ pub(crate) fn apply_reusing<const N: usize>(op: &Op, operands: [Operand; N]) -> 
     // A replay plans its memory itself, and what a recording found there must stay for the next replay.
     let may_reuse = op.info().elementwise && !mode.grad && !mode.recording && mode.vmap == 0;
     let spare = |x: &Operand| match x {
-        Operand::Given(x) => x.is_exclusive() && x.is_contiguous(),
+        Operand::Given(x) => x.is_exclusive() && !x.overlaps_itself(),
         Operand::Lent(_) => false,
     };
     if may_reuse && operands.iter().any(spare) {
         let result = infer(op, &inputs).map_err(|e| e.in_op(op.name()))?[0];
-        if let Some(at) = operands.iter().position(|x| spare(x) && *x.tensor().meta() == result) {
+        let strides = output_strides(op.info(), &inputs, &result);
+        let fits =
+            |x: &Tensor| *x.meta() == result && strides.map_or(x.is_contiguous(), |s| s == *x.strides());
+        if let Some(at) = operands.iter().position(|x| spare(x) && fits(x.tensor())) {
             execute_in(op, &inputs, std::slice::from_ref(inputs[at]), mode)
                 .map_err(|e| e.in_op(op.name()))?;
             return Ok(inputs[at].clone());
@@ -107,6 +112,26 @@ fn infer(op: &Op, inputs: &[&Tensor]) -> Result<Metas> {
     with_each(inputs, first.meta(), |x| x.meta(), |metas| op.infer(metas))
 }
 
+/// How the one output of an op is to lie where that is not row-major: as its operands do, if it is computed element by
+/// element and they all lie one way.
+#[inline]
+fn output_strides(info: &Info, inputs: &[&Tensor], output: &Meta) -> Option<Strides> {
+    if !info.elementwise || inputs.iter().all(|x| x.is_contiguous()) {
+        return None;
+    }
+    strides_of_operands(info, inputs, output)
+}
+
+// Apart, so that what is mostly the case costs a few instructions.
+#[inline(never)]
+fn strides_of_operands(info: &Info, inputs: &[&Tensor], output: &Meta) -> Option<Strides> {
+    let is_settled = |x: &&Tensor| x.is_contiguous() && *x.shape() == output.shape;
+    if info.row_major || inputs.iter().any(is_settled) {
+        return None;
+    }
+    kept_strides(&output.shape, inputs.iter().map(|x| (x.shape(), x.strides())))
+}
+
 fn apply_plain(op: &Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
     let info = op.info();
     let out_metas = infer(op, inputs)?;
@@ -127,7 +152,10 @@ fn apply_plain(op: &Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
 
     let mut outputs = Outputs::new();
     for meta in &out_metas {
-        outputs.push(Tensor::empty(meta.shape, meta.dtype)?);
+        outputs.push(match output_strides(info, inputs, meta) {
+            None => Tensor::empty(meta.shape, meta.dtype)?,
+            Some(strides) => Tensor::empty_lying(meta, strides)?,
+        });
     }
     execute_in(op, inputs, &outputs, mode)?;
     if !info.mutates.is_empty() {
@@ -212,7 +240,7 @@ fn into(op: Op, inputs: &[&Tensor], out: &Tensor) -> Result<()> {
             out.shape()
         );
     }
-    if !out.is_contiguous() && out.layout().overlaps_itself() {
+    if out.overlaps_itself() {
         bail!(Graph, "'out' is an expanded tensor, whose elements share memory; pass a .clone()");
     }
     let is_apart = || inputs.iter().all(|x| x.storage().id() != out.storage().id());
@@ -266,7 +294,7 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
             target.dtype()
         );
     }
-    if !target.is_contiguous() && target.layout().overlaps_itself() {
+    if target.overlaps_itself() {
         bail!(
             Graph,
             "cannot write in place into an expanded tensor, whose elements share memory; write into a .clone()"

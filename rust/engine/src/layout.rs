@@ -1,5 +1,5 @@
 //! Shapes with dtypes, strides, and the questions asked of them.
-use retrograd_kernels::{MAX_RANK, Shape, Strides};
+use retrograd_kernels::{Dims, MAX_RANK, Shape, Strides};
 
 use crate::dtype::DType;
 use crate::error::{Result, bail};
@@ -47,11 +47,6 @@ impl Layout {
         is_contiguous(&self.shape, &self.strides)
     }
 
-    /// Whether some element is reached by two indices: such a view cannot be written.
-    pub fn overlaps_itself(&self) -> bool {
-        self.shape.iter().zip(self.strides.iter()).any(|(&d, &s)| d > 1 && s == 0)
-    }
-
     /// First and one-past-last element position touched; equal where there is none.
     pub fn span(&self) -> (usize, usize) {
         if self.shape.numel() == 0 {
@@ -79,6 +74,11 @@ pub fn is_contiguous(shape: &[usize], strides: &[isize]) -> bool {
         step *= d as isize;
     }
     true
+}
+
+/// Whether some element is reached by two indices.
+pub fn overlaps_itself(shape: &[usize], strides: &[isize]) -> bool {
+    shape.iter().zip(strides).any(|(&d, &s)| d > 1 && s == 0)
 }
 
 /// The shape two or more operands broadcast to.
@@ -114,6 +114,45 @@ pub fn broadcast_strides(shape: &[usize], strides: &[isize], to: &[usize]) -> St
         out[lead + i] = if shape[i] == 1 { 0 } else { strides[i] };
     }
     out
+}
+
+/// How a result of `shape` lies if it is to lie as its operands (shape and strides) do: the dimensions in the order of their
+/// strides, side by side. Operands that are repeated along a dimension have no say. `None`
+/// where that is row-major, nobody has a say, or two disagree.
+pub fn kept_strides<'a>(
+    shape: &Shape,
+    operands: impl Iterator<Item = (&'a Shape, &'a Strides)>,
+) -> Option<Strides> {
+    let mut kept = None;
+    for (of, strides) in operands {
+        if of != shape || overlaps_itself(of, strides) {
+            continue;
+        }
+        let wish = dense_strides(shape, strides);
+        if kept.is_some_and(|kept| kept != wish) {
+            return None;
+        }
+        kept = Some(wish);
+    }
+    kept.filter(|strides| !is_contiguous(shape, strides))
+}
+
+/// Strides without gaps, of the same order as `like`. Those of extents of one, which may be any, depend on the shape alone.
+fn dense_strides(shape: &Shape, like: &Strides) -> Strides {
+    let mut order: Dims<usize> = Dims::new();
+    for (d, _) in shape.iter().enumerate().filter(|&(_, &extent)| extent != 1) {
+        // Behind what steps further; of equal steps, the earlier dimension is the outer one.
+        let nearer = |&o: &usize| like[o].unsigned_abs() < like[d].unsigned_abs();
+        let at = order.iter().position(nearer).unwrap_or(order.len());
+        let _ = order.insert(at, d);
+    }
+    let mut strides = Strides::filled(1, shape.len());
+    let mut step = 1;
+    for &d in order.iter().rev() {
+        strides[d] = step;
+        step = step.saturating_mul(shape[d].max(1) as isize);
+    }
+    strides
 }
 
 /// A dimension counted from the front, where `dim` may be negative.

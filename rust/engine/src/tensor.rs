@@ -7,7 +7,7 @@ use retrograd_kernels::{Shape, Strides};
 use crate::autograd::{Edge, Hook, HookId, Hooks, Node};
 use crate::dtype::{DType, Element};
 use crate::error::{Result, bail};
-use crate::layout::{Layout, Meta, is_contiguous, row_major};
+use crate::layout::{Layout, Meta, is_contiguous, overlaps_itself, row_major};
 use crate::replay;
 use crate::storage::Storage;
 use crate::view::ViewOf;
@@ -115,6 +115,12 @@ impl Tensor {
         Ok(Self::assemble(Storage::new(bytes)?, Meta::new(shape, dtype), &strides, 0, true, None))
     }
 
+    /// A tensor with arbitrary contents whose elements lie in another order than row-major, side by side all the same.
+    pub(crate) fn empty_lying(meta: &Meta, strides: Strides) -> Result<Self> {
+        let (_, bytes) = row_major(&meta.shape, meta.dtype)?;
+        Ok(Self::assemble(Storage::new(bytes)?, *meta, &strides, 0, false, None))
+    }
+
     /// A contiguous tensor of host values.
     pub fn from_slice<T: Element>(values: &[T], shape: Shape) -> Result<Self> {
         if shape.checked_numel() != Some(values.len()) {
@@ -184,6 +190,10 @@ impl Tensor {
     /// Whether the elements lie in row-major order without gaps.
     pub fn is_contiguous(&self) -> bool {
         self.0.contiguous
+    }
+    /// Whether some element is reached by two indices: such a tensor cannot be written.
+    pub(crate) fn overlaps_itself(&self) -> bool {
+        !self.is_contiguous() && overlaps_itself(self.shape(), self.strides())
     }
     /// The first element's address.
     pub fn ptr(&self) -> *mut u8 {

@@ -1,8 +1,11 @@
 //! Transposing small blocks in registers.
 use crate::simd::Simd;
 
-/// Elements along a cache line that are dealt with at a time, so that each line is touched once.
-const LINE: usize = 64;
+/// So many bytes along the source's lines are dealt with at a time: whole cache lines, so that each is touched once, and some
+/// neighbours, for which memory answers hardly later than for one.
+const ALONG: usize = 256;
+/// As many where the target's lines would share a few sets of the first cache.
+const ALONG_FEW_SETS: usize = 64;
 
 /// Lines read side by side along their whole length: memory follows so many, and not many more.
 const STREAMS: usize = 16;
@@ -50,7 +53,8 @@ pub(crate) unsafe fn panel_of<S: Simd, T: Copy>(
         }
         return;
     }
-    let step = LINE / size_of::<T>();
+    let few_sets = (to_s * size_of::<T>()).is_multiple_of(1024);
+    let step = if few_sets { ALONG_FEW_SETS } else { ALONG } / size_of::<T>();
     for first in (0..n).step_by(STREAMS) {
         let last = n.min(first + STREAMS);
         for k in (0..depth).step_by(step) {

@@ -35,16 +35,11 @@ pub(crate) fn copy_view(x: &View, y: &View) {
 }
 
 impl OpDef for Clone {
-    const INFO: Info = info("clone", &["input"]).accepts(&[Accepts::Any]).elementwise().samples(&[
-        "(3,4)",
-        "()",
-        "(0,4)",
-        "(4,3).T",
-        "(3,4)::2",
-        "(3,4)i5",
-        "(3,4)b",
-        "(65,130).T",
-    ]);
+    const INFO: Info = info("clone", &["input"])
+        .accepts(&[Accepts::Any])
+        .elementwise()
+        .row_major()
+        .samples(&["(3,4)", "()", "(0,4)", "(4,3).T", "(3,4)::2", "(3,4)i5", "(3,4)b", "(65,130).T"]);
 
     fn infer(&self, x: &[&Meta]) -> Result<Metas> {
         Ok(smallvec![*x[0]])

@@ -84,6 +84,8 @@ pub struct Info {
     /// Whether each output element depends on the broadcast operands' elements at its own place
     /// alone: then it may run in place, and batching is a matter of aligning shapes.
     pub elementwise: bool,
+    /// Whether the result lies in row-major order however the operands of an elementwise op lie.
+    pub row_major: bool,
     /// Calls the test sweep makes: operand shapes, then attributes.
     pub samples: &'static [&'static str],
 }
@@ -100,6 +102,7 @@ pub const fn info(name: &'static str, operands: &'static [&'static str]) -> Info
         saves: &[],
         mutates: &[],
         elementwise: false,
+        row_major: false,
         samples: &[],
     }
 }
@@ -133,6 +136,11 @@ impl Info {
     /// Each output element depends on the operands' elements at its place alone.
     pub const fn elementwise(mut self) -> Self {
         self.elementwise = true;
+        self
+    }
+    /// The result lies in row-major order, not as the operands do.
+    pub const fn row_major(mut self) -> Self {
+        self.row_major = true;
         self
     }
     /// Operands are lists.

@@ -2,10 +2,17 @@
 use retrograd_kernels::Strides;
 
 use super::View;
+use super::attrs::DimSet;
 use super::memory::copy_view;
 use crate::error::Result;
 use crate::layout::{is_contiguous, reshape_strides};
 use crate::scratch::Scratch;
+
+/// Whether neighbours at that step lie in different cache lines.
+fn is_far(step: isize, x: &View) -> bool {
+    const LINE: usize = 64;
+    step.unsigned_abs() * x.dtype().size() >= LINE
+}
 
 /// An operand read with fewer dimensions than it has.
 pub(super) struct Packed {
@@ -22,6 +29,24 @@ impl Packed {
             Some(strides) => Ok(Self { ptr: x.ptr, strides, _copy: None }),
             None => Self::copied(x, shape),
         }
+    }
+
+    /// The operand read as `shape`, a kernel going through rows along dimension `along`. Where rows lie abreast, each line would be
+    /// read for one element of a row: then a copy is faster.
+    pub fn in_rows(x: &View, shape: &[usize], along: usize) -> Result<Self> {
+        let packed = Self::new(x, shape)?;
+        let near = |d: usize| shape[d] > 1 && packed.strides[d] == 1;
+        let abreast = shape[along] > 1 && is_far(packed.strides[along], x) && (0..along).any(near);
+        if abreast { Self::copied(x, shape) } else { Ok(packed) }
+    }
+
+    /// The operand itself or, where a kernel that goes through all of `dims` in their order would read each line for one element, a
+    /// copy.
+    pub fn in_order(x: &View, dims: DimSet) -> Result<Self> {
+        let (shape, strides) = (x.shape(), x.strides);
+        let mut order = (0..shape.len()).rev().filter(|&d| dims.contains(d) && shape[d] > 1);
+        let turned = order.next().is_some_and(|d| is_far(strides[d], x)) && order.any(|d| strides[d] == 1);
+        if turned { Self::copied(x, shape) } else { Ok(Self { ptr: x.ptr, strides: *strides, _copy: None }) }
     }
 
     /// The operand with its elements side by side.

@@ -7,6 +7,7 @@ use smallvec::smallvec;
 use super::attrs::{DimSet, op};
 use super::cast::Cast;
 use super::compare::{Compare, Kind};
+use super::packed::Packed;
 use super::pointwise::{Div, Mul};
 use super::shape::{Expand, Reshape};
 use super::{Accepts, Info, Metas, Op, OpDef, Save, View, info};
@@ -114,7 +115,7 @@ struct Split {
 }
 
 impl Split {
-    fn new(x: &View, y: &View, dims: DimSet, keepdim: bool) -> Self {
+    fn new(x: &View, strides: &Strides, y: &View, dims: DimSet, keepdim: bool) -> Self {
         let mut s = Split {
             outer: Shape::new(),
             inner: Shape::new(),
@@ -126,10 +127,10 @@ impl Split {
         for (i, &d) in x.shape().iter().enumerate() {
             // No list can be longer than the operand's own.
             if dims.contains(i) {
-                let _ = s.inner.push(d) && s.x_inner.push(x.strides[i]);
+                let _ = s.inner.push(d) && s.x_inner.push(strides[i]);
                 next += usize::from(keepdim);
             } else {
-                let _ = s.outer.push(d) && s.x_outer.push(x.strides[i]) && s.y_outer.push(y.strides[next]);
+                let _ = s.outer.push(d) && s.x_outer.push(strides[i]) && s.y_outer.push(y.strides[next]);
                 next += 1;
             }
         }
@@ -140,7 +141,8 @@ impl Split {
 macro_rules! run_reduction {
     ($op:expr, $x:expr, $y:expr, $r:expr, $kernel:ident, $workspace:ident) => {{
         let (x, y) = (&$x[0], &$y[0]);
-        let s = Split::new(x, y, $op.dims, $op.keepdim);
+        let packed = Packed::in_order(x, $op.dims)?;
+        let s = Split::new(x, &packed.strides, y, $op.dims, $op.keepdim);
         macro_rules! run {
             ($t:ty) => {{
                 let scratch = Scratch::new(reduce::$workspace::<$t>(&s.outer, &s.inner))?;
@@ -151,7 +153,7 @@ macro_rules! run_reduction {
                         $r,
                         &s.outer,
                         &s.inner,
-                        x.ptr.cast_const().cast(),
+                        packed.ptr(),
                         &s.x_outer,
                         &s.x_inner,
                         out,

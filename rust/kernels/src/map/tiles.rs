@@ -8,14 +8,13 @@ use crate::transpose;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// What each operand's part of a tile takes at most: one line high and [`COLUMNS`] wide.
-const TILE_BYTES: usize = 36 << 10;
-/// The longest row of a tile: long enough that a row costs little beside its elements, short enough that the lines which
-/// a tile's edges share with the next row of tiles are in the second cache still.
-const COLUMNS: usize = 512;
+/// What the operands' parts of a tile that are brought into rows take together: four lines high and [`COLUMNS`] wide for one
+/// operand. Memory answers four neighbouring lines hardly later than one.
+const TILE_BYTES: usize = 198 << 10;
+/// The longest row of a tile: long enough that the stores of a row are through when the next begins, which loads that lie alike in
+/// their pages would wait for.
+const COLUMNS: usize = 768;
 const LINE: usize = 64;
-/// So many tiles below each other are computed before those beside them: they share pages.
-const BANDS: usize = 4;
 /// Rows shorter than this are better the other way where that is longer.
 const SHORT: usize = 64;
 /// Tiles of fewer elements are not worth the trouble.
@@ -30,9 +29,8 @@ fn pitch(size: usize, columns: usize) -> usize {
     (columns.div_ceil(line) | 1) * line
 }
 
-/// Room for an operand's part of a tile.
+/// Room for what is brought into rows.
 #[repr(align(64))]
-#[derive(Clone, Copy)]
 struct Room([MaybeUninit<u8>; TILE_BYTES]);
 
 /// A walk in tiles over two loops of a nest.
@@ -79,7 +77,10 @@ impl<const N: usize> Tiles<N> {
         let line = LINE / size;
         let parts = columns.div_ceil(COLUMNS);
         let width = columns.div_ceil(parts).next_multiple_of(line).min(columns);
-        let height = rows.min((TILE_BYTES / size / pitch(size, width) / line * line).max(1));
+        let staged =
+            (0..N).filter(|&i| !matches!(along[i], 0 | 1)).count() + usize::from(along[MAX_OPERANDS] != 1);
+        let most = TILE_BYTES / staged.max(1) / size / pitch(size, width);
+        let height = rows.min((most / line * line).max(1));
         (width * height >= WORTH).then_some(Self {
             outer,
             columns,
@@ -114,8 +115,7 @@ impl<const N: usize> Tiles<N> {
         self.tile[0] * self.tile[1]
     }
 
-    /// Computes the tiles of a range: a few below each other, which share the lines and pages of what lies across, then
-    /// those beside them, which go on with what lies in rows.
+    /// Computes the tiles of a range, those beside each other first: they go on with what lies in rows.
     ///
     /// # Safety
     /// As for [`drive`](super::drive::drive); `level` was chosen by [`level`](crate::simd::level()).
@@ -128,20 +128,24 @@ impl<const N: usize> Tiles<N> {
         y: *mut B,
         past: bool,
     ) {
-        let mut rooms = [Room([MaybeUninit::uninit(); TILE_BYTES]); N];
-        let mut out = Room([MaybeUninit::uninit(); TILE_BYTES]);
-        let out = out.0.as_mut_ptr().cast::<B>();
+        let mut room = Room([MaybeUninit::uninit(); TILE_BYTES]);
         let mut repeated = [[MaybeUninit::<A>::uninit(); MAX_LANES]; N];
         let [height, width] = self.tile;
-        let pitch = pitch(size_of::<A>().max(size_of::<B>()), width);
+        let size = size_of::<A>().max(size_of::<B>());
+        let pitch = pitch(size, width);
         let (down, right) = (self.rows.div_ceil(height), self.columns.div_ceil(width));
         let direct = |i: usize| matches!(self.along[i], 0 | 1);
+        // The operands that are brought into rows share the room, the output comes last.
+        let part_of_room = |i: usize| (0..i).filter(|&i| !direct(i)).count() * height * pitch * size;
+        let room = room.0.as_mut_ptr().cast::<u8>();
+        // SAFETY: all parts together are no larger than the room.
+        let rooms: [*mut A; N] = std::array::from_fn(|i| unsafe { room.add(part_of_room(i)).cast() });
+        // SAFETY: as above.
+        let out: *mut B = unsafe { room.add(part_of_room(N)).cast() };
         let lies_in_rows = self.along[MAX_OPERANDS] == 1;
         let step: [usize; N] = std::array::from_fn(|i| if direct(i) { self.along[i] as usize } else { 1 });
         for tile in range {
-            let group = tile % (right * down) / (right * BANDS) * BANDS;
-            let (within, bands) = (tile % (right * down) - group * right, BANDS.min(down - group));
-            let (top, left) = ((group + within % bands) * height, within / bands * width);
+            let (top, left) = (tile / right % down * height, tile % right * width);
             let part =
                 Part { rows: height.min(self.rows - top), columns: width.min(self.columns - left), pitch };
             let round = tile / right / down;
@@ -156,7 +160,7 @@ impl<const N: usize> Tiles<N> {
                     let mut rows: [(*const A, isize); N] =
                         std::array::from_fn(|i| (x[i].offset(at[i]), self.across[i]));
                     for i in (0..N).filter(|&i| !direct(i)) {
-                        let (from, to) = (rows[i].0, rooms[i].0.as_mut_ptr().cast::<A>());
+                        let (from, to) = (rows[i].0, rooms[i]);
                         dispatch_unchecked(level, Fetch { part, from, steps: steps(i), to });
                         rows[i] = (to, pitch as isize);
                     }
