@@ -112,29 +112,48 @@ fn infer(op: &Op, inputs: &[&Tensor]) -> Result<Metas> {
     with_each(inputs, first.meta(), |x| x.meta(), |metas| op.infer(metas))
 }
 
-/// How the one output of an op is to lie where that is not row-major: as its operands do, if it is computed element by
-/// element and they all lie one way.
+/// Whether an op computes element by element what does not lie row by row: then its output may not either.
 #[inline]
-fn output_strides(info: &Info, inputs: &[&Tensor], output: &Meta) -> Option<Strides> {
-    if !info.elementwise || inputs.iter().all(|x| x.is_contiguous()) {
-        return None;
-    }
-    strides_of_operands(info, inputs, output)
+fn is_lying_otherwise(info: &Info, inputs: &[&Tensor]) -> bool {
+    info.elementwise && !inputs.iter().all(|x| x.is_contiguous())
 }
 
-// Apart, so that what is mostly the case costs a few instructions.
-#[inline(never)]
-fn strides_of_operands(info: &Info, inputs: &[&Tensor], output: &Meta) -> Option<Strides> {
+/// How the one output of an op is to lie where that is not row-major: as its operands do, if it is computed element by
+/// element and they all lie one way.
+fn output_strides(info: &Info, inputs: &[&Tensor], output: &Meta) -> Option<Strides> {
     let is_settled = |x: &&Tensor| x.is_contiguous() && *x.shape() == output.shape;
-    if info.row_major || inputs.iter().any(is_settled) {
+    if !is_lying_otherwise(info, inputs) || info.row_major || inputs.iter().any(is_settled) {
         return None;
     }
     kept_strides(&output.shape, inputs.iter().map(|x| (x.shape(), x.strides())))
 }
 
+/// An output with arbitrary contents.
+#[inline]
+fn output(info: &Info, inputs: &[&Tensor], meta: &Meta) -> Result<Tensor> {
+    // Apart, so that what is mostly the case costs a few instructions.
+    #[inline(never)]
+    fn lying(info: &Info, inputs: &[&Tensor], meta: &Meta) -> Result<Tensor> {
+        match output_strides(info, inputs, meta) {
+            None => Tensor::empty(meta.shape, meta.dtype),
+            Some(strides) => Tensor::empty_lying(meta, strides),
+        }
+    }
+    if is_lying_otherwise(info, inputs) {
+        lying(info, inputs, meta)
+    } else {
+        Tensor::empty(meta.shape, meta.dtype)
+    }
+}
+
 fn apply_plain(op: &Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
     let info = op.info();
-    let out_metas = infer(op, inputs)?;
+    let inferred = infer(op, inputs);
+    // By reference: to move it takes longer than all else here.
+    let out_metas = match &inferred {
+        Ok(metas) => metas,
+        Err(_) => return inferred.map(|_| Outputs::new()),
+    };
     let track = info.differentiable > 0 && mode.grad && inputs.iter().any(|x| x.requires_grad());
 
     if let [x] = inputs
@@ -151,11 +170,8 @@ fn apply_plain(op: &Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
     }
 
     let mut outputs = Outputs::new();
-    for meta in &out_metas {
-        outputs.push(match output_strides(info, inputs, meta) {
-            None => Tensor::empty(meta.shape, meta.dtype)?,
-            Some(strides) => Tensor::empty_lying(meta, strides)?,
-        });
+    for meta in out_metas {
+        outputs.push(output(info, inputs, meta)?);
     }
     execute_in(op, inputs, &outputs, mode)?;
     if !info.mutates.is_empty() {
