@@ -171,7 +171,7 @@ pub fn axis(dim: isize, rank: usize) -> Result<usize> {
 }
 
 /// Row-major strides of `shape`, and the bytes it takes, checked against what can be addressed.
-#[inline]
+#[inline(always)]
 pub fn row_major(shape: &Shape, dtype: DType) -> Result<(Strides, usize)> {
     let mut strides = Strides::filled(0, shape.len());
     let (mut step, mut numel, mut overflows) = (1usize, 1usize, false);

@@ -72,7 +72,8 @@ impl Tensor {
         Self::assemble(storage, meta, &layout.strides, layout.offset, contiguous, batched)
     }
 
-    #[inline]
+    // Always: every operation makes its result so.
+    #[inline(always)]
     fn assemble(
         storage: Arc<Storage>,
         meta: Meta,
