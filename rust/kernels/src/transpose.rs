@@ -7,8 +7,10 @@ const ALONG: usize = 256;
 /// As many where the target's lines would share a few sets of the first cache.
 const ALONG_FEW_SETS: usize = 64;
 
-/// Lines read side by side along their whole length: memory follows so many, and not many more.
-const STREAMS: usize = 16;
+/// Source lines so many bytes apart share the sets of the first cache; so many of them are followed along their whole length
+/// before the next, others all side by side.
+const COLLISION_BYTES: usize = 4096;
+const COLLIDING_LINES: usize = 16;
 
 /// `to[k][j] = from[j][k]` for `j < n` and `k < depth`; the strides are those of the first index.
 ///
@@ -55,8 +57,10 @@ pub(crate) unsafe fn panel_of<S: Simd, T: Copy>(
     }
     let few_sets = (to_s * size_of::<T>()).is_multiple_of(1024);
     let step = if few_sets { ALONG_FEW_SETS } else { ALONG } / size_of::<T>();
-    for first in (0..n).step_by(STREAMS) {
-        let last = n.min(first + STREAMS);
+    let apart = (from(1) as usize).wrapping_sub(from(0) as usize);
+    let together = if apart.is_multiple_of(COLLISION_BYTES) { COLLIDING_LINES } else { n.max(1) };
+    for first in (0..n).step_by(together) {
+        let last = n.min(first + together);
         for k in (0..depth).step_by(step) {
             let end = depth.min(k + step);
             let mut j = first;
