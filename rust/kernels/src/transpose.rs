@@ -7,9 +7,9 @@ const ALONG: usize = 256;
 /// As many where the target's lines would share a few sets of the first cache.
 const ALONG_FEW_SETS: usize = 64;
 
-/// Source lines so many bytes apart share the sets of the first cache; so many of them are followed along their whole length
-/// before the next, others all side by side.
-const COLLISION_BYTES: usize = 4096;
+/// Lines a multiple of so many bytes apart share one set of the first cache, which holds eight of them or twelve.
+pub(crate) const COLLISION_BYTES: usize = 4096;
+/// So many source lines that collide are followed along their whole length before the next, others all side by side.
 const COLLIDING_LINES: usize = 16;
 
 /// `to[k][j] = from[j][k]` for `j < n` and `k < depth`; the strides are those of the first index.

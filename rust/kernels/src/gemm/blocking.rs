@@ -3,6 +3,7 @@ use super::product::Product;
 use super::tile::Multiply;
 use super::{GemmElem, Single, Sum};
 use crate::simd::{FloatVec, Level, Simd};
+use crate::transpose::COLLISION_BYTES;
 use std::marker::PhantomData;
 
 /// Vectors a tile is wide.
@@ -45,9 +46,6 @@ const UNPACKED_A_BYTES: usize = 1 << 20;
 
 /// Bytes of `a` that stay in the level-two cache while panels of `b` go through it.
 const NEAR_A_BYTES: usize = 256 << 10;
-
-/// Lines a multiple of so many bytes apart share one set of the first cache, which holds fewer of them than a tile has rows.
-const COLLISION_BYTES: usize = 4096;
 
 /// The most tasks a thread: one who comes late finds less to do.
 const TASKS_A_THREAD: usize = 16;
@@ -146,16 +144,12 @@ pub(super) fn packed_bytes<T: GemmElem>(n: usize, k: usize) -> usize {
 
 /// The height of tiles that cover `m` rows most evenly.
 pub(super) fn even_rows(m: usize, most: usize) -> usize {
-    // Small products notice a division.
-    if m <= most { m } else { m.div_ceil(m.div_ceil(most)) }
+    m.div_ceil(m.div_ceil(most))
 }
 
 /// Columns of `b` whose block, `k` long, stays in a core's cache; a multiple of `panel`.
 pub(super) fn block_columns<T>(n: usize, k: usize, panel: usize) -> usize {
-    if n.saturating_mul(k) <= B_BLOCK_BYTES / size_of::<T>() {
-        return n.next_multiple_of(panel);
-    }
-    let most = (B_BLOCK_BYTES / size_of::<T>() / k / panel).max(1);
+    let most = (B_BLOCK_BYTES / size_of::<T>() / k.max(1) / panel).max(1);
     let panels = n.div_ceil(panel);
     panels.div_ceil(panels.div_ceil(most)) * panel
 }

@@ -149,8 +149,7 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
     fn blocks<S: Simd>(&self, simd: S, pack: Packing, packed: *mut Sum<E>) {
         let p = self.product;
         let n_step = if pack.b { B_COLUMNS } else { p.n };
-        let mut column = 0;
-        while column < p.n {
+        for column in (0..p.n).step_by(n_step) {
             let n = n_step.min(p.n - column);
             k_blocks(p, |k_done, k, finish| {
                 let block = Block::<E, D> {
@@ -168,7 +167,6 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
                 // SAFETY: the matrices are valid, and the packed block fits the room.
                 unsafe { block.compute(simd, self.may_share) };
             });
-            column += n;
         }
     }
 }
@@ -362,10 +360,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     #[inline(always)]
     fn each_wide<S: Simd>(&self, _: S, part: Part, mut body: impl FnMut(Part)) {
         let wide = block_columns::<Sum<E>>(part.n, self.depth(), Tile::<S, Sum<E>>::COLUMNS);
-        let mut done = 0;
-        while done < part.n {
+        for done in (0..part.n).step_by(wide) {
             body(Part { column: part.column + done, n: wide.min(part.n - done), ..part });
-            done += wide;
         }
     }
 
@@ -444,12 +440,10 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         packed_a: Option<*mut Sum<E>>,
         mut to: Target<'_, Sum<E>>,
     ) {
-        let mut done = 0;
-        while done < part.m {
+        for done in (0..part.m).step_by(high) {
             // SAFETY: promised by the caller.
             unsafe { self.strip(simd, high, part, done, packed_a, &to) };
             to.c = to.c.wrapping_offset(high as isize * to.c_rs);
-            done += high;
         }
     }
 

@@ -83,22 +83,22 @@ pub fn stream_fence() {
 /// Brings a cache line near; any address will do.
 #[inline(always)]
 pub fn prefetch<T>(ptr: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch never faults.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(ptr.cast())
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = ptr;
+    prefetch_to::<T, 3>(ptr);
 }
 
 /// Brings a cache line as near as the second cache; any address will do.
 #[inline(always)]
 pub fn prefetch_far<T>(ptr: *const T) {
+    prefetch_to::<T, 2>(ptr);
+}
+
+/// The nearer the cache, the larger `HINT`, as x86-64 numbers them.
+#[inline(always)]
+fn prefetch_to<T, const HINT: i32>(ptr: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults.
     unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(ptr.cast())
+        std::arch::x86_64::_mm_prefetch::<HINT>(ptr.cast())
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = ptr;

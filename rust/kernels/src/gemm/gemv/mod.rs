@@ -138,8 +138,7 @@ impl<E: GemmElem> Kernel for Tiles<'_, E> {
                     self.columns::<S>(simd, first, n);
                     self.finish(simd, first, n, self.sums);
                 } else {
-                    self.rows::<S>(simd, first, n);
-                    let head = self.head::<S>(first, n);
+                    let head = self.rows::<S>(simd, first, n);
                     let after = if head > 0 { Vector::<E, S>::LANES } else { 0 };
                     self.finish(simd, first, head, self.sums);
                     self.finish(simd, first + head, n - head, self.sums.add(after));

@@ -12,12 +12,14 @@ const NEXT: u8 = 1;
 const LAST: u8 = 2;
 
 impl<E: GemmElem> Tiles<'_, E> {
-    /// Sums up `n` columns from `first` on. Those of the [head](Self::head) have a vector of their own before the others.
+    /// Sums up `n` columns from `first` on. Those of the [head](Self::head), whose number is returned, have a vector of
+    /// their own before the others.
     ///
     /// # Safety
     /// They are inside the matrix, and fit the room.
     #[inline(always)]
-    pub(super) unsafe fn rows<S: Simd>(&self, simd: S, first: usize, n: usize) {
+    pub(super) unsafe fn rows<S: Simd>(&self, simd: S, first: usize, n: usize) -> usize {
+        let head = self.head::<S>(first, n);
         let room = n + Vector::<E, S>::LANES;
         let (p, chains, group) = (self.stretch.p, chains::<Sum<E>>(), group::<Sum<E>>());
         let depth = p.k;
@@ -29,9 +31,9 @@ impl<E: GemmElem> Tiles<'_, E> {
             let is_far =
                 p.b_rs.unsigned_abs() > n && p.b_rs.unsigned_abs() * depth * size_of::<E>() > FAR_BYTES;
             if is_far {
-                self.blocks::<S, true>(simd, whole, first, n);
+                self.blocks::<S, true>(simd, whole, first, n, head);
             } else {
-                self.blocks::<S, false>(simd, whole, first, n);
+                self.blocks::<S, false>(simd, whole, first, n, head);
             }
             let end = depth.min(whole + chains);
             for begin in (whole..end).step_by(group) {
@@ -39,10 +41,10 @@ impl<E: GemmElem> Tiles<'_, E> {
                 for k in begin..end.min(begin + group) {
                     const { assert!(ROUNDS == 4) };
                     match (depth - k).div_ceil(chains) {
-                        1 => self.sweep::<S, 1, NEXT, false>(simd, k, first, n),
-                        2 => self.sweep::<S, 2, NEXT, false>(simd, k, first, n),
-                        3 => self.sweep::<S, 3, NEXT, false>(simd, k, first, n),
-                        _ => self.sweep::<S, 4, NEXT, false>(simd, k, first, n),
+                        1 => self.sweep::<S, 1, NEXT, false>(simd, k, first, n, head),
+                        2 => self.sweep::<S, 2, NEXT, false>(simd, k, first, n, head),
+                        3 => self.sweep::<S, 3, NEXT, false>(simd, k, first, n, head),
+                        _ => self.sweep::<S, 4, NEXT, false>(simd, k, first, n, head),
                     }
                 }
                 for v in (0..room).step_by(Vector::<E, S>::LANES) {
@@ -51,21 +53,29 @@ impl<E: GemmElem> Tiles<'_, E> {
                 }
             }
         }
+        head
     }
 
     /// Adds up the whole blocks, which end at `k`.
     #[inline(always)]
-    unsafe fn blocks<S: Simd, const IS_FAR: bool>(&self, simd: S, end: usize, first: usize, n: usize) {
+    unsafe fn blocks<S: Simd, const IS_FAR: bool>(
+        &self,
+        simd: S,
+        end: usize,
+        first: usize,
+        n: usize,
+        head: usize,
+    ) {
         let (chains, group) = (chains::<Sum<E>>(), group::<Sum<E>>());
         for begin in (0..end).step_by(block::<Sum<E>>()) {
             for k in (begin..begin + chains).step_by(group) {
                 // SAFETY: promised by the caller.
                 unsafe {
-                    self.sweep::<S, ROUNDS, FIRST, IS_FAR>(simd, k, first, n);
+                    self.sweep::<S, ROUNDS, FIRST, IS_FAR>(simd, k, first, n, head);
                     for k in k + 1..k + group - 1 {
-                        self.sweep::<S, ROUNDS, NEXT, IS_FAR>(simd, k, first, n);
+                        self.sweep::<S, ROUNDS, NEXT, IS_FAR>(simd, k, first, n, head);
                     }
-                    self.sweep::<S, ROUNDS, LAST, IS_FAR>(simd, k + group - 1, first, n);
+                    self.sweep::<S, ROUNDS, LAST, IS_FAR>(simd, k + group - 1, first, n, head);
                 }
             }
         }
@@ -79,6 +89,7 @@ impl<E: GemmElem> Tiles<'_, E> {
         k: usize,
         first: usize,
         n: usize,
+        head: usize,
     ) {
         let (p, step) = (self.stretch.p, chains::<Sum<E>>() as isize);
         let a = p.a.get().wrapping_offset(k as isize * p.a_cs);
@@ -92,11 +103,11 @@ impl<E: GemmElem> Tiles<'_, E> {
                 *factor = Vector::<E, S>::splat(simd, x.widen());
             }
             let lanes = Vector::<E, S>::LANES;
-            let mut v = self.head::<S>(first, n);
-            let shift = if v > 0 { lanes - v } else { 0 };
-            if v > 0 {
-                self.few::<S, R, PLACE>(simd, 0, v, factors, rows);
+            let shift = if head > 0 { lanes - head } else { 0 };
+            if head > 0 {
+                self.few::<S, R, PLACE>(simd, 0, head, factors, rows);
             }
+            let mut v = head;
             while v + lanes <= n {
                 let mut sum = Vector::<E, S>::zero(simd);
                 for (factor, row) in factors.into_iter().zip(rows) {
@@ -138,7 +149,7 @@ impl<E: GemmElem> Tiles<'_, E> {
     /// Columns before the first whose place is a vector's, if that holds in all rows: vectors that lie across two cache
     /// lines take twice the time. NumPy's arrays begin anywhere.
     #[inline(always)]
-    pub(super) fn head<S: Simd>(&self, first: usize, n: usize) -> usize {
+    fn head<S: Simd>(&self, first: usize, n: usize) -> usize {
         let p = self.stretch.p;
         let bytes = Vector::<E, S>::LANES * size_of::<E>();
         if !(p.b_rs.unsigned_abs() * size_of::<E>()).is_multiple_of(bytes) {
