@@ -112,17 +112,13 @@ fn infer(op: &Op, inputs: &[&Tensor]) -> Result<Metas> {
     with_each(inputs, first.meta(), |x| x.meta(), |metas| op.infer(metas))
 }
 
-/// Whether an op computes element by element what does not lie row by row: then its output may not either.
-#[inline]
-fn is_lying_otherwise(info: &Info, inputs: &[&Tensor]) -> bool {
-    info.elementwise && !inputs.iter().all(|x| x.is_contiguous())
-}
-
 /// How the one output of an op is to lie where that is not row-major: as its operands do, if it is computed element by
 /// element and they all lie one way.
+// Apart, so that what is mostly the case costs a few instructions.
+#[inline(never)]
 fn output_strides(info: &Info, inputs: &[&Tensor], output: &Meta) -> Option<Strides> {
     let is_settled = |x: &&Tensor| x.is_contiguous() && *x.shape() == output.shape;
-    if !is_lying_otherwise(info, inputs) || info.row_major || inputs.iter().any(is_settled) {
+    if !info.elementwise || info.row_major || inputs.iter().any(is_settled) {
         return None;
     }
     kept_strides(&output.shape, inputs.iter().map(|x| (x.shape(), x.strides())))
@@ -131,25 +127,17 @@ fn output_strides(info: &Info, inputs: &[&Tensor], output: &Meta) -> Option<Stri
 /// An output with arbitrary contents.
 #[inline]
 fn output(info: &Info, inputs: &[&Tensor], meta: &Meta) -> Result<Tensor> {
-    // Apart, so that what is mostly the case costs a few instructions.
-    #[inline(never)]
-    fn lying(info: &Info, inputs: &[&Tensor], meta: &Meta) -> Result<Tensor> {
-        match output_strides(info, inputs, meta) {
-            None => Tensor::empty(meta.shape, meta.dtype),
-            Some(strides) => Tensor::empty_lying(meta, strides),
-        }
+    let is_plain = inputs.iter().all(|x| x.is_contiguous());
+    if !is_plain && let Some(strides) = output_strides(info, inputs, meta) {
+        return Tensor::empty_lying(meta, strides);
     }
-    if is_lying_otherwise(info, inputs) {
-        lying(info, inputs, meta)
-    } else {
-        Tensor::empty(meta.shape, meta.dtype)
-    }
+    Tensor::empty(meta.shape, meta.dtype)
 }
 
 fn apply_plain(op: &Op, inputs: &[&Tensor], mode: Mode) -> Result<Outputs> {
     let info = op.info();
     let inferred = infer(op, inputs);
-    // By reference: to move it takes longer than all else here.
+    // By reference: a list of shapes is slow to move.
     let out_metas = match &inferred {
         Ok(metas) => metas,
         Err(_) => return inferred.map(|_| Outputs::new()),

@@ -76,7 +76,7 @@ impl Rows {
     fn new(x: &View, dims: usize) -> Result<Self> {
         let lead = x.shape().len() - dims;
         let (rows, columns) = (x.shape()[..lead].iter().product(), x.shape()[lead..].iter().product());
-        Ok(Self { rows, columns, data: Packed::in_rows(x, &[rows, columns], 1)? })
+        Ok(Self { rows, columns, data: Packed::in_rows(x, &[rows, columns])? })
     }
 
     fn matrix<T>(&self) -> Matrix<T> {

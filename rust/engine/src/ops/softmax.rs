@@ -120,7 +120,7 @@ macro_rules! softmax {
             }
             fn run(&self, x: &[View], y: &[View]) -> Result<()> {
                 let shape = around(x[0].shape(), self.dim);
-                let (x, (rows, out)) = (Packed::in_rows(&x[0], &shape, 1)?, rows(shape));
+                let (x, (rows, out)) = (Packed::in_rows(&x[0], &shape)?, rows(shape));
                 with_float!(y[0].dtype(), T => {
                     // SAFETY: the rows are the operand's, and the output is contiguous.
                     unsafe { softmax::$kernel::<T>(rows, x.ptr(), steps(&x), y[0].ptr.cast(), out) }
@@ -147,7 +147,7 @@ macro_rules! softmax {
             fn run(&self, x: &[View], y: &[View]) -> Result<()> {
                 let shape = around(x[0].shape(), self.dim);
                 let (output, grad, (rows, out)) =
-                    (Packed::in_rows(&x[0], &shape, 1)?, Packed::in_rows(&x[1], &shape, 1)?, rows(shape));
+                    (Packed::in_rows(&x[0], &shape)?, Packed::in_rows(&x[1], &shape)?, rows(shape));
                 with_float!(y[0].dtype(), T => {
                     let (output, grad) = ((output.ptr::<T>().cast_const(), steps(&output)), (grad.ptr::<T>().cast_const(), steps(&grad)));
                     // SAFETY: the rows are the operands', and the output is contiguous.
