@@ -89,10 +89,10 @@ bench: release peak $(VENV)/.bench ## speed, as ratios measured in one run; BENC
 peak: ## the programs that measure the machine's limits and the thread pool, for the benchmarks
 	cargo build --quiet --release -p retrograd-kernels --example peak --example pool
 
-instructions: build ## instruction counts of small operations, compared with benches/instructions.json (needs valgrind)
+instructions: release ## instruction counts of small operations, compared with benches/instructions.json (needs valgrind)
 	$(BIN)/python -m benches.instructions
 
-instructions-update: build ## counts them and writes them to benches/instructions.json
+instructions-update: release ## counts them and writes them to benches/instructions.json
 	$(BIN)/python -m benches.instructions --update
 
 # --- checks -----------------------------------------------------------------------------------------------------------
