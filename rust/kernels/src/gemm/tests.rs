@@ -35,9 +35,14 @@ enum Layout {
     Strided,
     /// Rows from the last to the first.
     Reversed,
+    /// Row after row, the first some elements behind the beginning of a cache line.
+    OffLine,
     /// Every row the same; not for results.
     Repeated,
 }
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 const LAYOUTS: [Layout; 5] =
     [Layout::Rows, Layout::Columns, Layout::Padded, Layout::Strided, Layout::Reversed];
@@ -53,10 +58,14 @@ impl<T: GemmElem> Matrix<T> {
             Layout::FarColumns => (0, 1, m as isize + 5000, n * (m + 5000)),
             Layout::Strided => (1, 3 * n as isize, 3, 1 + 3 * m * n),
             Layout::Reversed => ((m - 1) * n, -(n as isize), 1, m * n),
+            Layout::OffLine => (5, n as isize, 1, 5 + LINE + m * n),
             Layout::Repeated => (0, 0, 1, n),
         };
         // What is between the elements must be neither used nor changed.
         let mut matrix = Self { data: vec![narrow(f64::NAN); len], first, rs, cs };
+        if layout == Layout::OffLine {
+            matrix.first += matrix.data.as_ptr().align_offset(LINE);
+        }
         for i in 0..rows {
             for j in 0..columns {
                 let at = matrix.at(i, j);

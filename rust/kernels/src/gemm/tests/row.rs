@@ -28,7 +28,7 @@ fn bits_of_one_row_follow_the_promise() {
                     .map(|j| (0..k).map(|p| b.data[b.at(p, j)].widen()).collect::<Vec<_>>())
                     .map(|column| widen(T::narrow(sum_of(&row, &column))))
                     .collect();
-                for layout in LAYOUTS {
+                for layout in LAYOUTS.into_iter().chain([Layout::OffLine]) {
                     let case = Case { layouts: [Layout::Rows, layout, Layout::Rows], ..case };
                     let strided = Case { layouts: [Layout::Strided, layout, Layout::Strided], ..case };
                     for case in [case, strided] {
