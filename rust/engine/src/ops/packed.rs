@@ -1,5 +1,6 @@
 //! Operands as a kernel wants them: where they lie if it can read them there, else copied.
 use retrograd_kernels::Strides;
+use retrograd_kernels::simd::LINE;
 
 use super::View;
 use super::attrs::DimSet;
@@ -10,7 +11,6 @@ use crate::scratch::Scratch;
 
 /// Whether neighbours at that step lie in different cache lines.
 fn is_far(step: isize, x: &View) -> bool {
-    const LINE: usize = 64;
     step.unsigned_abs() * x.dtype().size() >= LINE
 }
 

@@ -1,7 +1,7 @@
 mod row;
 
 use super::*;
-use crate::simd::{Level, available, with_level};
+use crate::simd::{LINE, Level, available, with_level};
 
 fn narrow<T: GemmElem>(x: f64) -> T {
     T::narrow(T::Compute::from_f64(x))
@@ -40,9 +40,6 @@ enum Layout {
     /// Every row the same; not for results.
     Repeated,
 }
-
-/// Bytes of a cache line.
-const LINE: usize = 64;
 
 const LAYOUTS: [Layout; 5] =
     [Layout::Rows, Layout::Columns, Layout::Padded, Layout::Strided, Layout::Reversed];

@@ -3,7 +3,8 @@ use super::drive::{BLOCK, Row, contiguous, drive, drive_contiguous, grain};
 use super::{Formula, stream};
 use crate::operand::{In, Out};
 use crate::simd::{
-    Float, FloatElem, FloatVec, Kernel, Level, MAX_LANES, Simd, dispatch, dispatch_unchecked, level,
+    Float, FloatElem, FloatVec, Kernel, LINE, Level, MAX_LANES, Simd, before_whole, dispatch,
+    dispatch_unchecked, level,
 };
 use std::mem::MaybeUninit;
 
@@ -99,7 +100,7 @@ impl<T: Float, F: Formula<N>, const N: usize> Kernel for Loop<T, F, N> {
         let lanes = T::Vec::<S>::LANES;
         let mut v = [T::Vec::<S>::zero(simd); N];
         // Streaming stores are of whole, aligned vectors.
-        let head = if past { stream::before_whole(y, lanes * size_of::<T>(), n) } else { 0 };
+        let head = if past { before_whole(y, lanes * size_of::<T>(), n) } else { 0 };
         let count = (n - head) / lanes;
         let tail = head + count * lanes;
         let (mut i, mut by) = (head, lanes);
@@ -195,7 +196,7 @@ unsafe fn half_row<T: FloatElem, const N: usize>(
     let lines = lines.0.as_mut_ptr().cast::<T>();
     let mut start = 0;
     // The first block ends where the first line does.
-    let mut len = if past { stream::before_whole(y, stream::LINE, n) } else { 0 };
+    let mut len = if past { before_whole(y, LINE, n) } else { 0 };
     while start < n {
         if len == 0 {
             len = BLOCK.min(n - start);
@@ -210,7 +211,7 @@ unsafe fn half_row<T: FloatElem, const N: usize>(
             let ptrs = std::array::from_fn(|k| wide[k].as_ptr().cast());
             row(*formula, ptrs, step, out.as_mut_ptr().cast(), len, false);
             let y = y.add(start);
-            let aligned = past && y.addr().is_multiple_of(stream::LINE);
+            let aligned = past && y.addr().is_multiple_of(LINE);
             let narrow = Narrow { x: out.as_ptr().cast(), y: if aligned { lines } else { y }, n: len };
             dispatch_unchecked(*level, narrow);
             if aligned {

@@ -1,20 +1,12 @@
 //! Results too large for any cache are stored past them: an ordinary store would first read the line it overwrites.
-use crate::simd::{Float, FloatVec, Kernel, Level, Simd, dispatch_unchecked};
+use crate::simd::{Float, FloatVec, Kernel, LINE, Level, Simd, dispatch_unchecked};
 
 /// Results of so many bytes are gone from the caches before anybody reads them; tests need not be that large.
 const FAR: usize = if cfg!(test) { 64 << 10 } else { 16 << 20 };
-/// What a streaming store must be aligned to at every level.
-pub(super) const LINE: usize = 64;
 
 /// Whether `n` elements of `y` are worth it. In place, the lines are in the cache already.
 pub(super) fn pays<A, B>(n: usize, x: &[*const A], y: *const B) -> bool {
     n.saturating_mul(size_of::<B>()) >= FAR && x.iter().all(|x| x.addr() != y.addr())
-}
-
-/// How many elements lie before the first whole vector of `bytes`, at most `n`.
-#[inline(always)]
-pub(super) fn before_whole<B>(y: *const B, bytes: usize, n: usize) -> usize {
-    (y.addr().wrapping_neg() % bytes / size_of::<B>()).min(n)
 }
 
 /// Moves `n` elements past the caches.

@@ -3,7 +3,7 @@
 use super::drive::{MAX_OPERANDS, Row};
 use super::gaps::{gather, scatter};
 use crate::nest::Nest;
-use crate::simd::{Kernel, Level, MAX_LANES, Simd, dispatch_unchecked};
+use crate::simd::{Kernel, LINE, Level, MAX_LANES, Simd, dispatch_unchecked};
 use crate::transpose;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -14,7 +14,6 @@ const TILE_BYTES: usize = 198 << 10;
 /// The longest row of a tile: long enough that the stores of a row are through when the next begins, which loads that lie alike in
 /// their pages would wait for.
 const COLUMNS: usize = 768;
-const LINE: usize = 64;
 /// Rows shorter than this are better the other way where that is longer.
 const SHORT: usize = 64;
 /// Tiles of fewer elements are not worth the trouble.

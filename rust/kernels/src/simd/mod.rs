@@ -70,6 +70,15 @@ pub unsafe fn dispatch_unchecked<K: Kernel>(level: Level, kernel: K) -> K::Outpu
     }
 }
 
+/// Bytes of a cache line, and what a streaming store must be aligned to at every level.
+pub const LINE: usize = 64;
+
+/// How many elements lie before the first whole vector of `bytes`, at most `n`.
+#[inline(always)]
+pub(crate) fn before_whole<T>(ptr: *const T, bytes: usize, n: usize) -> usize {
+    (ptr.addr().wrapping_neg() % bytes / size_of::<T>()).min(n)
+}
+
 /// Orders stores made by [`FloatVec::stream`] before whatever this thread does next.
 #[inline(always)]
 pub fn stream_fence() {

@@ -155,8 +155,7 @@ impl<E: GemmElem> Tiles<'_, E> {
         if !(p.b_rs.unsigned_abs() * size_of::<E>()).is_multiple_of(bytes) {
             return 0;
         }
-        let at = p.b.get().wrapping_add(first) as usize;
-        n.min((at.next_multiple_of(bytes) - at) / size_of::<E>())
+        simd::before_whole(p.b.get().wrapping_add(first), bytes, n)
     }
 
     /// Adds chains to the sums at `v`, where they belong.
