@@ -283,17 +283,16 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     /// The matrices are valid, and `packed` has room where `b` is packed.
     #[inline(always)]
     unsafe fn compute<S: Simd>(&self, simd: S, may_share: bool) {
-        let (rows, panel) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
+        let panel = Tile::<S, Sum<E>>::COLUMNS;
         let work = self.p.m * self.n * self.k.max(1);
         let shares = may_share && work >= 2 * GRAIN && pool::num_threads() > 1;
-        let high = even_rows(self.p.m, rows);
         if !shares {
             if self.pack.b {
                 // SAFETY: promised by the caller.
                 unsafe { self.pack_panels(simd, 0..self.n.div_ceil(panel)) };
             }
             // SAFETY: promised by the caller.
-            unsafe { self.part(simd, high, Part { row: 0, m: self.p.m, column: 0, n: self.n }) };
+            unsafe { self.part(simd, Part { row: 0, m: self.p.m, column: 0, n: self.n }) };
             return;
         }
         if self.pack.b {
@@ -304,23 +303,25 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
             });
         }
         // SAFETY: promised by the caller.
-        unsafe { self.share(simd, high) }
+        unsafe { self.share(simd) }
     }
 
     /// Shares the block out in parts.
-    unsafe fn share<S: Simd>(&self, simd: S, high: usize) {
-        let panel = Tile::<S, Sum<E>>::COLUMNS;
+    unsafe fn share<S: Simd>(&self, simd: S) {
+        let (rows, panel) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
         let work = self.p.m.saturating_mul(self.n).saturating_mul(self.k.max(1));
         let most = work / (GRAIN / 2);
-        let (tiles, panels) = (self.p.m.div_ceil(high), self.n.div_ceil(panel));
+        let (tiles, panels) = (self.p.m.div_ceil(rows), self.n.div_ceil(panel));
         let (tiles_down, panels_wide) = parts(tiles, panels, pool::num_threads(), most, self.pack.a);
-        let (down, wide) = (tiles.div_ceil(tiles_down), panels_wide * panel);
+        // Evenly: threads that do as much are done together.
+        let (high, wide) = (self.p.m.div_ceil(tiles.div_ceil(tiles_down)), panels_wide * panel);
+        let down = self.p.m.div_ceil(high);
         pool::run(down * self.n.div_ceil(wide), &|i| {
             // Neighbouring tasks use the same columns of `b`.
-            let (row, column) = (i % down * tiles_down * high, i / down * wide);
-            let (m, n) = ((tiles_down * high).min(self.p.m - row), wide.min(self.n - column));
+            let (row, column) = (i % down * high, i / down * wide);
+            let (m, n) = (high.min(self.p.m - row), wide.min(self.n - column));
             // SAFETY: promised by the caller; parts do not overlap.
-            unsafe { self.part(simd, high, Part { row, m, column, n }) }
+            unsafe { self.part(simd, Part { row, m, column, n }) }
         });
     }
 
@@ -345,7 +346,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     /// # Safety
     /// The part is inside, begins with a panel, and nobody else writes there.
     #[inline(always)]
-    unsafe fn part<S: Simd>(&self, simd: S, high: usize, part: Part) {
+    unsafe fn part<S: Simd>(&self, simd: S, part: Part) {
+        let high = even_rows(part.m, Tile::<S, Sum<E>>::ROWS);
         // SAFETY: promised by the caller.
         unsafe {
             if self.pack.a {
