@@ -142,7 +142,7 @@ pub(super) fn packed_bytes<T: GemmElem>(n: usize, k: usize) -> usize {
     items.saturating_mul(size_of::<Sum<T>>()).saturating_add(64)
 }
 
-/// The height of tiles that cover `m` rows most evenly.
+/// The height of tiles or parts, of `most` rows at most, that cover `m` rows most evenly.
 pub(super) fn even_rows(m: usize, most: usize) -> usize {
     m.div_ceil(m.div_ceil(most))
 }

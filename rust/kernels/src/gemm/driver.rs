@@ -314,7 +314,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         let (tiles, panels) = (self.p.m.div_ceil(rows), self.n.div_ceil(panel));
         let (tiles_down, panels_wide) = parts(tiles, panels, pool::num_threads(), most, self.pack.a);
         // Evenly: threads that do as much are done together.
-        let (high, wide) = (self.p.m.div_ceil(tiles.div_ceil(tiles_down)), panels_wide * panel);
+        let (high, wide) = (even_rows(self.p.m, tiles_down * rows), panels_wide * panel);
         let down = self.p.m.div_ceil(high);
         pool::run(down * self.n.div_ceil(wide), &|i| {
             // Neighbouring tasks use the same columns of `b`.
