@@ -5,7 +5,7 @@ use super::tiles::Tiles;
 use crate::nest::Nest;
 use crate::operand::{In, Out, Shared};
 use crate::pool;
-use crate::simd::{MAX_LANES, level, stream_fence};
+use crate::simd::{MAX_LANES, level, prefetch_lines, stream_fence};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -18,14 +18,22 @@ pub(super) const BLOCK: usize = 512;
 const SHORT: usize = 32;
 /// Rows shorter than this are not stored past the caches: too few of their vectors are whole and aligned.
 const ROW_PAST: usize = 256;
+/// So many bytes of a row are asked for while the one before is computed; by then the machine foresees the rest.
+const AHEAD: usize = 2048;
 /// Work is handed out in units of so many elements: whole cache lines.
 const UNIT: usize = 64;
 
-/// Computes `n` elements of `y` from rows of `x`: contiguous where the step is 1; where it is 0, [`MAX_LANES`] copies of
-/// one element. The first argument is the formula, whose type only the row function knows: so that all formulas share
-/// one compiled walk. The last argument asks for stores past the caches; whoever asks fences them.
+/// Computes `n` elements of `y` from rows of `x`: contiguous where the step is 1, every second element where it is 2; where it
+/// is 0, [`MAX_LANES`] copies of one element. The first argument is the formula, whose type only the row function knows: so
+/// that all formulas share one compiled walk. The last argument asks for stores past the caches; whoever asks fences them.
 pub(super) type Row<A, B, const N: usize> =
     unsafe fn(formula: *const (), x: [*const A; N], step: [usize; N], y: *mut B, n: usize, past: bool);
+
+/// Whether a row function can read operand `i` where it lies, or write it if it is the output.
+#[inline(always)]
+pub(super) fn is_row(i: usize, step: isize) -> bool {
+    if i == MAX_OPERANDS { step == 1 } else { (0..=2).contains(&step) }
+}
 
 /// The number of elements where every operand is contiguous: no loop needs to be found then.
 #[inline(always)]
@@ -50,7 +58,7 @@ pub(super) fn contiguous<A, B, const N: usize>(shape: &[usize], x: &[In<A>; N], 
 
 /// The number of elements a thread should have at least, for a formula that costs `weight` times an addition.
 pub(super) fn grain(weight: usize) -> usize {
-    (32 << 10) / weight.max(1)
+    (16 << 10) / weight.max(1)
 }
 
 /// Computes `n` contiguous elements, in parallel where that pays.
@@ -101,7 +109,7 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     let (n, inner) = outer.take_inner();
     let total = n * outer.count();
     let x = x.map(|x| x.ptr);
-    let rows_are_plain = inner[MAX_OPERANDS] == 1 && inner[..N].iter().all(|&s| s == 0 || s == 1);
+    let rows_are_plain = (0..N).chain([MAX_OPERANDS]).all(|i| is_row(i, inner[i]));
     let past = n >= ROW_PAST && stream::pays(total, &x, y.ptr);
     let walk = Walk { row, formula, x, y: y.ptr, outer, n, inner, rows_are_plain, past };
     let size = size_of::<A>().max(size_of::<B>());
@@ -172,12 +180,21 @@ impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
     unsafe fn plain(&self, range: Range<usize>) {
         let step: [usize; N] = std::array::from_fn(|i| self.inner[i] as usize);
         let mut repeated = [[MaybeUninit::<A>::uninit(); MAX_LANES]; N];
+        // How far on the next row begins where there is a gap between them: that the machine does not foresee.
+        let next: [Option<isize>; N] = std::array::from_fn(|i| {
+            let next = self.outer.strides(self.outer.rank().checked_sub(1)?)[i];
+            (step[i] != 0 && next != 0 && next != self.n as isize * self.inner[i]).then_some(next)
+        });
         self.pieces(range, |at, len| {
             let mut x = [std::ptr::null(); N];
             for i in 0..N {
                 // SAFETY: the offsets lie inside the operands.
                 unsafe {
                     x[i] = self.x[i].offset(at[i]);
+                    if let Some(next) = next[i] {
+                        let bytes = (len * step[i] * size_of::<A>()).min(AHEAD);
+                        prefetch_lines(x[i].wrapping_offset(next), bytes);
+                    }
                     if step[i] == 0 {
                         repeated[i] = [MaybeUninit::new(*x[i]); MAX_LANES];
                         x[i] = repeated[i].as_ptr().cast();

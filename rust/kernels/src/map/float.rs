@@ -1,5 +1,6 @@
 //! Formulas on floats.
 use super::drive::{BLOCK, Row, contiguous, drive, drive_contiguous, grain};
+use super::gaps::gather;
 use super::{Formula, stream};
 use crate::operand::{In, Out};
 use crate::simd::{
@@ -74,6 +75,33 @@ unsafe fn put<V: FloatVec>(value: V, to: *mut V::Elem, past: bool) {
     unsafe { if past { value.stream(to) } else { value.store(to) } }
 }
 
+/// A vector of a row.
+///
+/// # Safety
+/// The row is as [`Row`] describes it, and has as many elements.
+#[inline(always)]
+unsafe fn get<V: FloatVec>(token: V::Token, x: *const V::Elem, step: usize) -> V {
+    // SAFETY: the caller's promise.
+    unsafe { if step == 2 { V::load_every_second(token, x) } else { V::load(token, x) } }
+}
+
+/// The first `n` elements of a vector of a row.
+///
+/// # Safety
+/// As for [`get`].
+#[inline(always)]
+unsafe fn get_first<V: FloatVec>(token: V::Token, x: *const V::Elem, step: usize, n: usize) -> V {
+    let mut together = [V::Elem::default(); MAX_LANES];
+    // SAFETY: the caller's promise; the array holds the widest vector.
+    unsafe {
+        if step != 2 {
+            return V::load_first(token, x, n);
+        }
+        gather(x, 2, together.as_mut_ptr(), n);
+        V::load(token, together.as_ptr())
+    }
+}
+
 /// A load whose address ends in the same twelve bits as that of a store under way waits for it. So where the row of
 /// `y` begins, but for whole pages, a few lines after one of `x`, as memory straight from the system does, each load would
 /// wait for the store before; from the last vector to the first none does.
@@ -84,7 +112,7 @@ fn backwards<T, const N: usize>(x: [*const T; N], step: [usize; N], y: *const T)
     let (mut after, mut before) = (NEAR, NEAR);
     for k in 0..N {
         let distance = y.addr().wrapping_sub(x[k].addr()) % PAGE;
-        if step[k] != 0 && distance != 0 {
+        if step[k] == 1 && distance != 0 {
             after = after.min(distance);
             before = before.min(PAGE - distance);
         }
@@ -116,7 +144,7 @@ impl<T: Float, F: Formula<N>, const N: usize> Kernel for Loop<T, F, N> {
                 for (j, value) in values.iter_mut().enumerate() {
                     let i = i.wrapping_add(j.wrapping_mul(by));
                     for k in 0..N {
-                        v[k] = FloatVec::load(simd, x[k].add(i * step[k]));
+                        v[k] = get(simd, x[k].add(i * step[k]), step[k]);
                     }
                     *value = f.eval(v);
                 }
@@ -128,7 +156,7 @@ impl<T: Float, F: Formula<N>, const N: usize> Kernel for Loop<T, F, N> {
             }
             for _ in 0..left {
                 for k in 0..N {
-                    v[k] = FloatVec::load(simd, x[k].add(i * step[k]));
+                    v[k] = get(simd, x[k].add(i * step[k]), step[k]);
                 }
                 put(f.eval(v), y.add(i), past);
                 i = i.wrapping_add(by);
@@ -136,7 +164,7 @@ impl<T: Float, F: Formula<N>, const N: usize> Kernel for Loop<T, F, N> {
             for (i, n) in [(0, head), (tail, n - tail)] {
                 if n > 0 {
                     for k in 0..N {
-                        v[k] = FloatVec::load_first(simd, x[k].add(i * step[k]), n);
+                        v[k] = get_first(simd, x[k].add(i * step[k]), step[k], n);
                     }
                     f.eval(v).store_first(y.add(i), n);
                 }
@@ -191,6 +219,7 @@ unsafe fn half_row<T: FloatElem, const N: usize>(
     // SAFETY: the caller's promise.
     let Halves { row, formula, level } = unsafe { &*formula.cast::<Halves<T, N>>() };
     let mut wide = [[MaybeUninit::<T::Compute>::uninit(); BLOCK]; N];
+    let mut together = [MaybeUninit::<T>::uninit(); BLOCK];
     let mut out = [MaybeUninit::<T::Compute>::uninit(); BLOCK];
     let mut lines = Lines([MaybeUninit::<T>::uninit(); BLOCK]);
     let lines = lines.0.as_mut_ptr().cast::<T>();
@@ -204,12 +233,17 @@ unsafe fn half_row<T: FloatElem, const N: usize>(
         // SAFETY: rows as `Row` describes them; blocks hold what is asked for; the level was chosen by `level()`.
         unsafe {
             for k in 0..N {
-                let count = if step[k] == 0 { MAX_LANES } else { len };
-                let kernel = Widen { x: x[k].add(start * step[k]), y: wide[k].as_mut_ptr().cast(), n: count };
+                let n = if step[k] == 0 { MAX_LANES } else { len };
+                let mut x = x[k].add(start * step[k]);
+                if step[k] == 2 {
+                    gather(x, 2, together.as_mut_ptr().cast(), n);
+                    x = together.as_ptr().cast();
+                }
+                let kernel = Widen { x, y: wide[k].as_mut_ptr().cast(), n };
                 dispatch_unchecked(*level, kernel);
             }
             let ptrs = std::array::from_fn(|k| wide[k].as_ptr().cast());
-            row(*formula, ptrs, step, out.as_mut_ptr().cast(), len, false);
+            row(*formula, ptrs, step.map(|step| step.min(1)), out.as_mut_ptr().cast(), len, false);
             let y = y.add(start);
             let aligned = past && y.addr().is_multiple_of(LINE);
             let narrow = Narrow { x: out.as_ptr().cast(), y: if aligned { lines } else { y }, n: len };

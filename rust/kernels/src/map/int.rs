@@ -1,5 +1,6 @@
 //! Formulas on integers, comparisons and selection: plain loops, which the compiler turns into the level's vectors.
 use super::drive::{BLOCK, MAX_OPERANDS, Row, drive};
+use super::gaps::gather;
 use super::{Comparison, IntElem, IntFormula};
 use crate::nest::Nest;
 use crate::operand::{In, Out, Shared};
@@ -75,21 +76,29 @@ impl<A: Copy, B, F: Scalar<A, B, N>, const N: usize> Kernel for Loop<A, B, F, N>
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let Self { f, mut x, step, y, n } = self;
-        // Steps the compiler does not know would keep it from using vectors, so what repeats is written out in a block.
+        let Self { f, x: mut rows, step, y, n } = self;
+        // Steps the compiler does not know would keep it from using vectors, so what repeats or has gaps is written out in a block.
         let mut blocks = [[MaybeUninit::<A>::uninit(); BLOCK]; N];
-        let mut longest = n;
+        let (mut x, mut longest) = (rows, n);
         for k in 0..N {
-            if step[k] == 0 {
+            if step[k] != 1 {
                 longest = BLOCK;
-                // SAFETY: the pointer leads to copies of one element.
-                blocks[k][..BLOCK.min(n)].fill(MaybeUninit::new(unsafe { *x[k] }));
                 x[k] = blocks[k].as_ptr().cast();
+            }
+            if step[k] == 0 {
+                // SAFETY: the pointer leads to copies of one element.
+                blocks[k][..BLOCK.min(n)].fill(MaybeUninit::new(unsafe { *rows[k] }));
             }
         }
         let mut start = 0;
         while start < n {
             let len = longest.min(n - start);
+            for k in 0..N {
+                if step[k] == 2 {
+                    // SAFETY: rows as `Row` describes them; the block holds as many.
+                    unsafe { gather(rows[k], 2, blocks[k].as_mut_ptr().cast(), len) };
+                }
+            }
             for i in 0..len {
                 // SAFETY: rows as `Row` describes them, or blocks.
                 unsafe {
@@ -101,7 +110,10 @@ impl<A: Copy, B, F: Scalar<A, B, N>, const N: usize> Kernel for Loop<A, B, F, N>
                 }
             }
             for k in 0..N {
-                x[k] = x[k].wrapping_add(step[k] * len);
+                rows[k] = rows[k].wrapping_add(step[k] * len);
+                if step[k] == 1 {
+                    x[k] = rows[k];
+                }
             }
             start += len;
         }

@@ -1,9 +1,9 @@
 //! Operands that lie in other directions than the result, or with gaps: computed in tiles, so that each cache line that is
 //! touched is used whole while it is near.
-use super::drive::{MAX_OPERANDS, Row};
+use super::drive::{MAX_OPERANDS, Row, is_row};
 use super::gaps::{gather, scatter};
 use crate::nest::Nest;
-use crate::simd::{Kernel, LINE, Level, MAX_LANES, Simd, dispatch_unchecked};
+use crate::simd::{Kernel, LINE, Level, MAX_LANES, Simd, dispatch_unchecked, prefetch_lines};
 use crate::transpose;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -63,7 +63,7 @@ impl<const N: usize> Tiles<N> {
                 tile,
             });
         };
-        let turned = |d| Self::operands().filter(|&i| !matches!(nest.strides(d)[i], 0 | 1)).count();
+        let turned = |d| Self::operands().filter(|&i| !is_row(i, nest.strides(d)[i])).count();
         let (here, there) = (nest.extent(inner), nest.extent(across));
         let swap =
             turned(across) < turned(inner) || turned(across) == turned(inner) && here < SHORT && here < there;
@@ -76,8 +76,7 @@ impl<const N: usize> Tiles<N> {
         let line = LINE / size;
         let parts = columns.div_ceil(COLUMNS);
         let width = columns.div_ceil(parts).next_multiple_of(line).min(columns);
-        let staged =
-            (0..N).filter(|&i| !matches!(along[i], 0 | 1)).count() + usize::from(along[MAX_OPERANDS] != 1);
+        let staged = Self::operands().filter(|&i| !is_row(i, along[i])).count();
         let most = TILE_BYTES / staged.max(1) / size / pitch(size, width);
         let height = rows.min((most / line * line).max(1));
         (width * height >= WORTH).then_some(Self {
@@ -133,7 +132,7 @@ impl<const N: usize> Tiles<N> {
         let size = size_of::<A>().max(size_of::<B>());
         let pitch = pitch(size, width);
         let (down, right) = (self.rows.div_ceil(height), self.columns.div_ceil(width));
-        let direct = |i: usize| matches!(self.along[i], 0 | 1);
+        let direct = |i: usize| is_row(i, self.along[i]);
         // The operands that are brought into rows share the room, the output comes last.
         let part_of_room = |i: usize| (0..i).filter(|&i| !direct(i)).count() * height * pitch * size;
         let room = room.0.as_mut_ptr().cast::<u8>();
@@ -141,7 +140,7 @@ impl<const N: usize> Tiles<N> {
         let rooms: [*mut A; N] = std::array::from_fn(|i| unsafe { room.add(part_of_room(i)).cast() });
         // SAFETY: as above.
         let out: *mut B = unsafe { room.add(part_of_room(N)).cast() };
-        let lies_in_rows = self.along[MAX_OPERANDS] == 1;
+        let lies_in_rows = direct(MAX_OPERANDS);
         let step: [usize; N] = std::array::from_fn(|i| if direct(i) { self.along[i] as usize } else { 1 });
         for tile in range {
             let (top, left) = (tile / right % down * height, tile % right * width);
@@ -168,6 +167,10 @@ impl<const N: usize> Tiles<N> {
                         if lies_in_rows { (y, self.across[MAX_OPERANDS]) } else { (out, pitch as isize) };
                     for r in 0..part.rows as isize {
                         let mut x = rows.map(|(x, down)| x.offset(r * down));
+                        for i in (0..N).filter(|&i| direct(i) && self.across[i] != 0) {
+                            let bytes = part.columns * step[i] * size_of::<A>();
+                            prefetch_lines(x[i].wrapping_offset(self.across[i]), bytes);
+                        }
                         for i in (0..N).filter(|&i| step[i] == 0) {
                             repeated[i] = [MaybeUninit::new(*x[i]); MAX_LANES];
                             x[i] = repeated[i].as_ptr().cast();

@@ -226,6 +226,14 @@ float!(F32x8, f32, 8, __m256, U32x8, M8;
     2 max = _mm256_max_ps, min = _mm256_min_ps;
     3 mul_add = _mm256_fmadd_ps, neg_mul_add = _mm256_fnmadd_ps, mul_sub = _mm256_fmsub_ps;
 #[inline(always)]
+unsafe fn load_every_second(_: Avx2, ptr: *const f32) -> Self {
+    // SAFETY: the token, and the caller's promise: the second vector ends with the last element.
+    Self(unsafe {
+        let both = _mm256_blend_ps::<0b10101010>(_mm256_loadu_ps(ptr), _mm256_loadu_ps(ptr.add(7)));
+        _mm256_permutevar8x32_ps(both, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7))
+    })
+}
+#[inline(always)]
 fn look_up(table: &[f32; 16], index: U32x8) -> Self {
     // SAFETY: the index is a vector of the level; the table has sixteen entries.
     Self(unsafe {
@@ -250,6 +258,14 @@ float!(F64x4, f64, 4, __m256d, U64x4, M4;
     1 sqrt = _mm256_sqrt_pd;
     2 max = _mm256_max_pd, min = _mm256_min_pd;
     3 mul_add = _mm256_fmadd_pd, neg_mul_add = _mm256_fnmadd_pd, mul_sub = _mm256_fmsub_pd;
+#[inline(always)]
+unsafe fn load_every_second(_: Avx2, ptr: *const f64) -> Self {
+    // SAFETY: the token, and the caller's promise: the second vector ends with the last element.
+    Self(unsafe {
+        let both = _mm256_blend_pd::<0b1010>(_mm256_loadu_pd(ptr), _mm256_loadu_pd(ptr.add(3)));
+        _mm256_permute4x64_pd::<0b11_01_10_00>(both)
+    })
+}
 #[inline(always)]
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.

@@ -236,6 +236,15 @@ float!(F32x16, f32, 16, __m512, u16, U32x16, M16;
     2 max = _mm512_max_ps, min = _mm512_min_ps, scale = _mm512_scalef_ps;
     3 mul_add = _mm512_fmadd_ps, neg_mul_add = _mm512_fnmadd_ps, mul_sub = _mm512_fmsub_ps;
 #[inline(always)]
+unsafe fn load_every_second(_: Avx512, ptr: *const f32) -> Self {
+    const INDEX: [u32; 16] = [0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31];
+    // SAFETY: the token, and the caller's promise: the second vector ends with the last element.
+    Self(unsafe {
+        let index = _mm512_loadu_si512(INDEX.as_ptr().cast());
+        _mm512_permutex2var_ps(_mm512_loadu_ps(ptr), index, _mm512_loadu_ps(ptr.add(15)))
+    })
+}
+#[inline(always)]
 fn look_up(table: &[f32; 16], index: U32x16) -> Self {
     // SAFETY: the index is a vector of the level; the table has sixteen entries.
     Self(unsafe { _mm512_permutexvar_ps(index.0, _mm512_loadu_ps(table.as_ptr())) })
@@ -267,6 +276,15 @@ float!(F64x8, f64, 8, __m512d, u8, U64x8, M8;
     1 abs = _mm512_abs_pd, sqrt = _mm512_sqrt_pd;
     2 max = _mm512_max_pd, min = _mm512_min_pd, scale = _mm512_scalef_pd;
     3 mul_add = _mm512_fmadd_pd, neg_mul_add = _mm512_fnmadd_pd, mul_sub = _mm512_fmsub_pd;
+#[inline(always)]
+unsafe fn load_every_second(_: Avx512, ptr: *const f64) -> Self {
+    const INDEX: [u64; 8] = [0, 2, 4, 6, 9, 11, 13, 15];
+    // SAFETY: the token, and the caller's promise: the second vector ends with the last element.
+    Self(unsafe {
+        let index = _mm512_loadu_si512(INDEX.as_ptr().cast());
+        _mm512_permutex2var_pd(_mm512_loadu_pd(ptr), index, _mm512_loadu_pd(ptr.add(7)))
+    })
+}
 #[inline(always)]
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.

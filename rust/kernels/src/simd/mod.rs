@@ -95,6 +95,14 @@ pub fn prefetch<T>(ptr: *const T) {
     prefetch_to::<T, 3>(ptr);
 }
 
+/// Brings the cache lines of `bytes` bytes near; any address will do.
+#[inline(always)]
+pub fn prefetch_lines<T>(ptr: *const T, bytes: usize) {
+    for at in (0..bytes).step_by(LINE) {
+        prefetch(ptr.cast::<u8>().wrapping_add(at));
+    }
+}
+
 /// Brings a cache line as near as the second cache; any address will do.
 #[inline(always)]
 pub fn prefetch_far<T>(ptr: *const T) {

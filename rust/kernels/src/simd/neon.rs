@@ -206,6 +206,14 @@ float!(F32x4, f32, 4, float32x4_t, U32x4, M32, uint32x4_t;
     ops Add add vaddq_f32, Sub sub vsubq_f32, Mul mul vmulq_f32, Div div vdivq_f32;
     1 abs = vabsq_f32, sqrt = vsqrtq_f32, round = vrndnq_f32, floor = vrndmq_f32;
 #[inline(always)]
+unsafe fn load_every_second(_: Neon, ptr: *const f32) -> Self {
+    // SAFETY: the token, and the caller's promise: the second vector ends with the last element.
+    Self(unsafe {
+        let (low, high) = (vld1q_f32(ptr), vld1q_f32(ptr.add(3)));
+        vuzp1q_f32(low, vextq_f32::<1>(high, high))
+    })
+}
+#[inline(always)]
 fn look_up(table: &[f32; 16], index: U32x4) -> Self {
     // SAFETY: the index is a vector of the level; the table has sixty-four bytes.
     Self(unsafe {

@@ -216,6 +216,12 @@ impl<T: Scalar> Kernel for Partial<T> {
             assert_eq!(&output[..n], &input[..]);
             assert!(output[n..].iter().all(|&x| x == T::from_f64(-1.0)), "{}", S::LEVEL);
         }
+        let lanes = T::Vec::<S>::LANES;
+        let input: Vec<T> = (1..2 * lanes).map(|i| T::from_f64(i as f64)).collect();
+        // SAFETY: so many elements are there.
+        let v: T::Vec<S> = unsafe { FloatVec::load_every_second(simd, input.as_ptr()) };
+        let odd: Vec<T> = input.into_iter().step_by(2).collect();
+        assert_eq!(&spill(v)[..lanes], &odd[..], "{}", S::LEVEL);
     }
 }
 

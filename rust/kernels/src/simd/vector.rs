@@ -174,6 +174,21 @@ pub trait FloatVec:
     /// # Safety
     /// `n` elements are readable.
     unsafe fn load_first(token: Self::Token, ptr: *const Self::Elem, n: usize) -> Self;
+    /// Reads every second one of `2 LANES - 1` elements.
+    ///
+    /// # Safety
+    /// All of them are readable.
+    #[inline(always)]
+    unsafe fn load_every_second(token: Self::Token, ptr: *const Self::Elem) -> Self {
+        let mut spill = [Self::Elem::default(); MAX_LANES];
+        // SAFETY: the caller's promise; the array holds the widest vector.
+        unsafe {
+            for (lane, slot) in spill[..Self::LANES].iter_mut().enumerate() {
+                *slot = *ptr.add(2 * lane);
+            }
+            Self::load(token, spill.as_ptr())
+        }
+    }
     /// Writes `LANES` elements.
     ///
     /// # Safety
