@@ -95,6 +95,8 @@ pub unsafe fn adam<T: Float>(params: &[AdamParam<T>], hyper: &AdamHyper) {
 
 /// Below so many elements by each, a second thread costs more than it brings.
 const GRAIN: usize = 16 << 10;
+/// Elements in whole cache lines, whatever their type.
+const LINE_ELEMENTS: usize = simd::LINE / size_of::<f32>();
 
 /// A parameter with its state, and the rule that moves it.
 trait Param: Copy {
@@ -114,12 +116,12 @@ unsafe fn step<P: Param>(params: &[P], hyper: &P::Hyper) {
     let level = simd::level();
     let total = params.iter().map(P::len).sum::<usize>();
     let shared = Shared(&raw const *params);
-    // One range over all parameters, laid end to end in thought. One stretch a thread: mostly it gets the same one at
-    // every step, and finds its part of the state in its own cache.
-    let grain = (total / pool::num_threads()).max(GRAIN);
-    pool::chunks(total, grain, |range| {
-        // SAFETY: the slice outlives the region; the level is supported; ranges do not overlap.
-        unsafe { simd::dispatch_unchecked(level, Stretch { params: &*shared.get(), range, hyper }) }
+    // One part of each parameter a thread: mostly it gets the same ones at every step, and finds its part of the state in its
+    // own cache, and of the gradients those rows that it computed.
+    let parts = pool::num_threads().min(total / GRAIN).max(1);
+    pool::run(parts, &|part| {
+        // SAFETY: the slice outlives the region; the level is supported; parts do not overlap.
+        unsafe { simd::dispatch_unchecked(level, Part { params: &*shared.get(), part, parts, hyper }) }
     });
     for param in params {
         // SAFETY: promised by the caller. All tasks are done.
@@ -127,25 +129,26 @@ unsafe fn step<P: Param>(params: &[P], hyper: &P::Hyper) {
     }
 }
 
-struct Stretch<'a, P: Param> {
+/// Part `part` of `parts` of each parameter, in whole cache lines.
+struct Part<'a, P: Param> {
     params: &'a [P],
-    range: Range<usize>,
+    part: usize,
+    parts: usize,
     hyper: &'a P::Hyper,
 }
 
-impl<P: Param> Kernel for Stretch<'_, P> {
+impl<P: Param> Kernel for Part<'_, P> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let mut first = 0;
         for param in self.params {
-            let end = first + param.len();
-            let (from, to) = (self.range.start.max(first), self.range.end.min(end));
+            let lines = param.len().div_ceil(LINE_ELEMENTS);
+            let cut = |part: usize| pool::cut(lines, self.parts, part) * LINE_ELEMENTS;
+            let (from, to) = (cut(self.part), cut(self.part + 1).min(param.len()));
             if from < to {
-                // SAFETY: a part of this task's own range.
-                unsafe { param.advance(simd, from - first..to - first, self.hyper) };
+                // SAFETY: nobody else has this part.
+                unsafe { param.advance(simd, from..to, self.hyper) };
             }
-            first = end;
         }
     }
 }

@@ -50,6 +50,26 @@ fn workers_take_part() {
 }
 
 #[test]
+fn each_thread_begins_with_its_own_stretch() {
+    let _turn = with_threads(2);
+    let caller = std::thread::current().id();
+    for _ in 0..ROUNDS.min(100) {
+        let (first, begun) = (AtomicUsize::new(usize::MAX), AtomicUsize::new(0));
+        pool::run(8, &|i| {
+            if std::thread::current().id() == caller {
+                // Until a worker has begun, its stretch is left to it.
+                while begun.load(Ordering::SeqCst) == 0 {
+                    std::thread::yield_now();
+                }
+            } else if begun.swap(1, Ordering::SeqCst) == 0 {
+                first.store(i, Ordering::SeqCst);
+            }
+        });
+        assert_eq!(first.load(Ordering::SeqCst), 4);
+    }
+}
+
+#[test]
 fn workers_wake_from_sleep() {
     let _turn = with_threads(3);
     for _ in 0..5 {

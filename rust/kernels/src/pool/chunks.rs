@@ -1,5 +1,5 @@
 //! Loops split over the pool.
-use super::{num_threads, run};
+use super::{cut, num_threads, run};
 use std::ops::Range;
 
 /// Tasks a thread: enough that one who comes late finds less to do, few enough to cost nothing.
@@ -18,6 +18,5 @@ pub fn chunks(total: usize, grain: usize, body: impl Fn(Range<usize>) + Sync) {
         return;
     }
     let tasks = (total / grain).min(threads * TASKS_A_THREAD);
-    let cut = |i: usize| (i as u128 * total as u128 / tasks as u128) as usize;
-    run(tasks, &|i| body(cut(i)..cut(i + 1)));
+    run(tasks, &|i| body(cut(total, tasks, i)..cut(total, tasks, i + 1)));
 }

@@ -1,5 +1,5 @@
 //! The workers and the region they share.
-use super::{fork, size};
+use super::{cut, fork, size};
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -19,11 +19,32 @@ const PAUSES: usize = 32;
 static TEAM: AtomicPtr<Team> = AtomicPtr::new(std::ptr::null_mut());
 static TASKS_BY_WORKERS: AtomicU64 = AtomicU64::new(0);
 
+/// The most stretches tasks are claimed from. Of more threads some begin with the same one.
+const MAX_STRETCHES: usize = 64;
+
 /// What one region is: who is in it is told by `Gate`.
 struct Region {
     /// Valid while someone is inside the gate, which the caller who owns the closure waits for.
     task: *const (dyn Fn(usize) + Sync),
     tasks: usize,
+    /// How many stretches the tasks are cut into: one a thread.
+    stretches: usize,
+}
+
+impl Region {
+    /// Where a thread begins, the caller being thread 0: with a stretch that is not the caller's, if there are more workers than this
+    /// region asks for.
+    fn own_stretch(&self, thread: usize) -> usize {
+        match thread {
+            0 => 0,
+            _ => 1 + (thread - 1) % (self.stretches - 1).max(1),
+        }
+    }
+
+    /// The first task of a stretch, and the end of the one before.
+    fn cut(&self, stretch: usize) -> usize {
+        cut(self.tasks, self.stretches, stretch)
+    }
 }
 
 /// A word that says which region is open and who is in it.
@@ -50,7 +71,8 @@ struct Counter(AtomicUsize);
 /// process exits, and a child of `fork` just leaves its parent's behind.
 pub(super) struct Team {
     gate: Gate,
-    next: Counter,
+    /// The next task of each stretch.
+    next: [Counter; MAX_STRETCHES],
     region: UnsafeCell<Region>,
     /// The right to open a region.
     busy: AtomicBool,
@@ -108,8 +130,8 @@ impl Team {
         const NOTHING: &(dyn Fn(usize) + Sync) = &nothing;
         Self {
             gate: Gate(AtomicU64::new(0)),
-            next: Counter(AtomicUsize::new(0)),
-            region: UnsafeCell::new(Region { task: NOTHING, tasks: 0 }),
+            next: [const { Counter(AtomicUsize::new(0)) }; MAX_STRETCHES],
+            region: UnsafeCell::new(Region { task: NOTHING, tasks: 0, stretches: 1 }),
             busy: AtomicBool::new(false),
             sleepers: AtomicUsize::new(0),
             panic: Mutex::new(None),
@@ -129,11 +151,15 @@ impl Team {
         // SAFETY: the lifetime is only made longer in the type: `shut` below returns when all workers are
         // out of the region, and nothing between here and there can unwind.
         let task: *const (dyn Fn(usize) + Sync + 'static) = unsafe { std::mem::transmute(task) };
+        let region = Region { task, tasks, stretches: (helpers + 1).min(MAX_STRETCHES) };
+        for stretch in 0..region.stretches {
+            self.next[stretch].0.store(region.cut(stretch), Ordering::Relaxed);
+        }
         // SAFETY: we hold `busy`, and the last region was shut and left by all.
-        unsafe { *self.region.get() = Region { task, tasks } };
+        unsafe { *self.region.get() = region };
         self.open(helpers);
         // The caller's own panic, too, must wait until the workers let go of the closure.
-        self.work();
+        self.work(0);
         self.shut();
         let panic = lock(&self.panic).take();
         self.busy.store(false, Ordering::Release);
@@ -148,7 +174,7 @@ impl Team {
         let mut hired = self.hired.load(Ordering::Relaxed);
         while hired < wanted {
             let name = format!("retrograd-{}", hired + 1);
-            if std::thread::Builder::new().name(name).spawn(move || self.serve()).is_err() {
+            if std::thread::Builder::new().name(name).spawn(move || self.serve(hired + 1)).is_err() {
                 break;
             }
             hired += 1;
@@ -158,7 +184,6 @@ impl Team {
     }
 
     fn open(&self, helpers: usize) {
-        self.next.0.store(0, Ordering::Relaxed);
         let region = number(self.gate.0.load(Ordering::Relaxed)).wrapping_add(1);
         // Sequentially consistent with a worker that counts itself a sleeper, then looks at the gate: either
         // it sees this region or we see the sleeper.
@@ -184,32 +209,41 @@ impl Team {
         }
     }
 
-    /// Claims and runs tasks until none are left. Never unwinds.
-    fn work(&self) -> u64 {
+    /// Claims and runs tasks until none are left, those of the thread's own stretch first: mostly it gets the same ones whenever
+    /// a region is as large, and finds in its own cache what it left there. Never unwinds.
+    fn work(&self, thread: usize) -> u64 {
         // SAFETY: we are inside, as the caller or through the gate.
-        let (task, tasks) = unsafe { ((*self.region.get()).task, (*self.region.get()).tasks) };
+        let region = unsafe { &*self.region.get() };
         let mut done = 0;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            loop {
-                let i = self.next.0.fetch_add(1, Ordering::Relaxed);
-                if i >= tasks {
-                    return;
+            let own = region.own_stretch(thread);
+            for turn in 0..region.stretches {
+                let stretch = (own + turn) % region.stretches;
+                let (next, end) = (&self.next[stretch].0, region.cut(stretch + 1));
+                // A look is cheaper than a claim where others look too.
+                while next.load(Ordering::Relaxed) < end {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    if i >= end {
+                        break;
+                    }
+                    done += 1;
+                    // SAFETY: the closure lives until everyone is out.
+                    unsafe { (*region.task)(i) };
                 }
-                done += 1;
-                // SAFETY: the closure lives until everyone is out.
-                unsafe { (*task)(i) };
             }
         }));
         if let Err(payload) = outcome {
             // Nobody begins another task. Claims after this add at most one a thread: no overflow.
-            self.next.0.store(tasks, Ordering::Relaxed);
+            for next in &self.next[..region.stretches] {
+                next.0.store(region.tasks, Ordering::Relaxed);
+            }
             lock(&self.panic).get_or_insert(payload);
         }
         done
     }
 
     /// A worker's life.
-    fn serve(&self) {
+    fn serve(&self, thread: usize) {
         let mut seen = 0;
         let mut entered = true;
         loop {
@@ -220,7 +254,7 @@ impl Team {
             }
             (seen, entered) = self.enter();
             if entered {
-                let done = self.work();
+                let done = self.work(thread);
                 TASKS_BY_WORKERS.fetch_add(done, Ordering::Relaxed);
                 self.leave();
             }
