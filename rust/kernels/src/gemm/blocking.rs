@@ -2,6 +2,7 @@
 use super::product::Product;
 use super::tile::Multiply;
 use super::{GemmElem, Single, Sum};
+use crate::pool;
 use crate::simd::{FloatVec, Level, Simd};
 use crate::transpose::COLLISION_BYTES;
 use std::marker::PhantomData;
@@ -152,6 +153,14 @@ pub(super) fn block_columns<T>(n: usize, k: usize, panel: usize) -> usize {
     let most = (B_BLOCK_BYTES / size_of::<T>() / k.max(1) / panel).max(1);
     let panels = n.div_ceil(panel);
     panels.div_ceil(panels.div_ceil(most)) * panel
+}
+
+/// Whether threads had better share out columns, each packing its own panels of `b`: what they then read of each other's, `a`
+/// here and `c` by rows in what follows, is less than the panels of `b`, and all have about as many.
+pub(super) fn shares_columns(m: usize, n: usize, k: usize, panels: usize) -> bool {
+    let threads = pool::num_threads();
+    let is_even = panels.is_multiple_of(threads) || panels >= 8 * threads;
+    threads > 1 && is_even && m.saturating_mul(k + n) < n.saturating_mul(k)
 }
 
 /// How many tiles high and panels wide the parts are that `threads` share out, at most `most` parts: as is soonest done by

@@ -1,7 +1,7 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
 use super::blocking::{
     self, ASIDE_COLUMNS, B_BLOCK_BYTES, B_COLUMNS, FAR, FEW_TILES, GRAIN, MAX_BYTES, MAX_ROWS, Packing,
-    ROW_TILES, STACK_BYTES, Tile, block_columns, even_rows, items, k_block, parts,
+    ROW_TILES, STACK_BYTES, Tile, block_columns, even_rows, items, k_block, parts, shares_columns,
 };
 use super::epilogue::{Finish, FinishTile};
 use super::pack::{PANELS, PackPanels, PackRows, row_step};
@@ -148,27 +148,45 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
     #[inline(always)]
     fn blocks<S: Simd>(&self, simd: S, pack: Packing, packed: *mut Sum<E>) {
         let p = self.product;
+        let panel = Tile::<S, Sum<E>>::COLUMNS;
         let n_step = if pack.b { B_COLUMNS } else { p.n };
         for column in (0..p.n).step_by(n_step) {
             let n = n_step.min(p.n - column);
-            k_blocks(p, |k_done, k, finish| {
-                let block = Block::<E, D> {
-                    p,
-                    pack,
-                    column,
-                    n,
-                    k_done,
-                    k,
-                    packed: Shared(packed),
-                    tiles_pack: false,
-                    finish,
-                    multiply: PhantomData,
-                };
-                // SAFETY: the matrices are valid, and the packed block fits the room.
-                unsafe { block.compute(simd, self.may_share) };
+            let packed = Shared(packed);
+            let panels = n.div_ceil(panel);
+            if !(pack.b && self.may_share && p.work() >= 2 * GRAIN && shares_columns(p.m, n, p.k, panels)) {
+                some_columns::<S, E, D>(simd, p, pack, column, n, packed, self.may_share);
+                continue;
+            }
+            let wide = panels.div_ceil(pool::num_threads()) * panel;
+            // Threads are not always at the same block of `k`, and the last is shorter.
+            let depth = items::<E, D>(k_block::<E>(p.k));
+            pool::run(n.div_ceil(wide), &|i| {
+                let first = i * wide;
+                let (n, packed) = (wide.min(n - first), Shared(packed.get().wrapping_add(first * depth)));
+                some_columns::<S, E, D>(simd, p, pack, column + first, n, packed, false);
             });
         }
     }
+}
+
+/// Some columns, block by block of `k`.
+#[inline(always)]
+fn some_columns<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
+    simd: S,
+    p: &Product<E>,
+    pack: Packing,
+    column: usize,
+    n: usize,
+    packed: Shared<*mut Sum<E>>,
+    may_share: bool,
+) {
+    k_blocks(p, |k_done, k, finish| {
+        let (tiles_pack, multiply) = (false, PhantomData);
+        let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply };
+        // SAFETY: the matrices are valid, and the packed block fits the room.
+        unsafe { block.compute(simd, may_share) };
+    });
 }
 
 /// The columns of some panels, through all of `k`.
