@@ -3,6 +3,7 @@
 //!
 //! `hot`: one region right after another, an empty task a thread. `asleep`: a region whose workers sleep. `wait`: a region
 //! whose tasks wait for one another, so that its workers must really come; `awakened`: the same whose workers sleep.
+//! `handover`: what a cache line takes from one core to another, which tells whether they are near each other.
 use retrograd_kernels::pool;
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 const BATCH: u32 = 100;
 /// Long enough for workers to fall asleep.
 const NAP: Duration = Duration::from_millis(2);
+
+/// Times two threads hand a line to each other and back.
+const HANDOVERS: u32 = 200;
 
 /// How long to measure each: on a busy machine workers come late.
 const SECONDS: f64 = 0.3;
@@ -58,8 +62,22 @@ fn main() {
             }
         });
     };
+    let handing_over = || {
+        let turn = AtomicUsize::new(0);
+        pool::run(2, &|player| {
+            for round in 0..HANDOVERS as usize {
+                while turn.load(SeqCst) != 2 * round + player {
+                    spin_loop();
+                }
+                turn.fetch_add(1, SeqCst);
+            }
+        });
+    };
     println!("hot {}", median(|| time_hot(empty)));
     println!("wait {}", median(|| time_hot(meeting)));
     println!("asleep {}", median(|| time_after_nap(empty)));
     println!("awakened {}", median(|| time_after_nap(meeting)));
+    if threads > 1 {
+        println!("handover {}", median(|| time(handing_over) / (2 * HANDOVERS)));
+    }
 }
