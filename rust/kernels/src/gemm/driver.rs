@@ -1,7 +1,7 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
 use super::blocking::{
-    self, ASIDE_COLUMNS, B_BLOCK_BYTES, B_COLUMNS, FAR, FEW_TILES, GRAIN, MAX_BYTES, MAX_ROWS, Packing,
-    ROW_TILES, STACK_BYTES, Tile, block_columns, even_rows, items, k_block, parts, shares_columns,
+    self, ASIDE_COLUMNS, B_BLOCK_BYTES, B_COLUMNS, FAR, FEW_TILES, GRAIN, MAX_ROWS, Packing, ROW_TILES,
+    STACK_BYTES, Tile, block_columns, even_rows, items, k_block, parts, shares_columns,
 };
 use super::epilogue::{Finish, FinishTile};
 use super::pack::{PANELS, PackPanels, PackRows, row_step};
@@ -199,8 +199,11 @@ fn some_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
 ) {
     if pack.a {
         panels_and_rows::<S, E, D>(simd, p, pack, range)
+    } else if blocking::packed_bytes::<E>(p.n, p.k) <= STACK_BYTES {
+        // Room on the stack is touched page by page before it is used.
+        panels_with::<S, E, D, STACK_BYTES>(simd, p, pack, range, None)
     } else {
-        panels_with::<S, E, D>(simd, p, pack, range, None)
+        panels_with::<S, E, D, B_BLOCK_BYTES>(simd, p, pack, range, None)
     }
 }
 
@@ -214,22 +217,22 @@ fn panels_and_rows<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
 ) {
     const { assert!(FEW_TILES <= ROW_TILES) };
     let mut room = Aligned(MaybeUninit::<E::Rows>::uninit());
-    panels_with::<S, E, D>(simd, p, pack, range, Some(room.0.as_mut_ptr().cast()));
+    panels_with::<S, E, D, B_BLOCK_BYTES>(simd, p, pack, range, Some(room.0.as_mut_ptr().cast()));
 }
 
-/// With room for some panels on the stack. Not inlined: others need not make that room.
+/// With so many bytes of room for some panels on the stack. Not inlined: others need not make that room.
 #[inline(never)]
-fn panels_with<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
+fn panels_with<S: Simd, E: GemmElem, D: Multiply<Sum<E>>, const BYTES: usize>(
     simd: S,
     p: &Product<E>,
     pack: Packing,
     range: Range<usize>,
     packed_a: Option<*mut Sum<E>>,
 ) {
-    let mut room = Aligned(MaybeUninit::<[u8; B_BLOCK_BYTES]>::uninit());
+    let mut room = Aligned(MaybeUninit::<[u8; BYTES]>::uninit());
     let packed = Shared(room.0.as_mut_ptr().cast::<Sum<E>>());
     let panel = Tile::<S, Sum<E>>::COLUMNS;
-    let fit = const { B_BLOCK_BYTES / (E::K_BLOCK * MAX_BYTES) };
+    let fit = BYTES / (items::<E, D>(k_block::<E>(p.k)).max(1) * panel * size_of::<Sum<E>>());
     // A tile that packs takes one panel.
     let side = if D::IS_PAIR { 1 } else { PANELS.min(fit) };
     let high = even_rows(p.m, Tile::<S, Sum<E>>::ROWS);
