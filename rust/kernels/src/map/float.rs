@@ -91,12 +91,13 @@ unsafe fn get<V: FloatVec>(token: V::Token, x: *const V::Elem, step: usize) -> V
 /// As for [`get`].
 #[inline(always)]
 unsafe fn get_first<V: FloatVec>(token: V::Token, x: *const V::Elem, step: usize, n: usize) -> V {
+    if step != 2 {
+        // SAFETY: the caller's promise.
+        return unsafe { V::load_first(token, x, n) };
+    }
     let mut together = [V::Elem::default(); MAX_LANES];
     // SAFETY: the caller's promise; the array holds the widest vector.
     unsafe {
-        if step != 2 {
-            return V::load_first(token, x, n);
-        }
         gather(x, 2, together.as_mut_ptr(), n);
         V::load(token, together.as_ptr())
     }
