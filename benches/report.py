@@ -215,7 +215,10 @@ def thread_pool(settings: Settings) -> None:
     for count in settings.threads:
         if count < 2:
             continue
-        print(f"Parallel regions on {count} threads: time beyond the work; processor time in 0.2 s of sleep after one")
+        print(
+            f"Parallel regions on {count} threads: time beyond the work; "
+            "a cache line from core to core; processor time in 0.2 s of sleep after one"
+        )
         table = Table("region", "time")
         for name, seconds in regions.times(count).items():
             table.row(name, time(seconds))

@@ -155,12 +155,12 @@ pub(super) fn block_columns<T>(n: usize, k: usize, panel: usize) -> usize {
     panels.div_ceil(panels.div_ceil(most)) * panel
 }
 
-/// Whether threads had better share out columns, each packing its own panels of `b`: what they then read of each other's, `a`
-/// here and `c` by rows in what follows, is less than the panels of `b`, and all have about as many.
+/// Whether several threads had better share out columns, each packing its own panels of `b`: what they then read of each
+/// other's, `a` here and `c` by rows in what follows, is less than the panels of `b`, and all have about as many.
 pub(super) fn shares_columns(m: usize, n: usize, k: usize, panels: usize) -> bool {
     let threads = pool::num_threads();
     let is_even = panels.is_multiple_of(threads) || panels >= 8 * threads;
-    threads > 1 && is_even && m.saturating_mul(k + n) < n.saturating_mul(k)
+    is_even && m.saturating_mul(k + n) < n.saturating_mul(k)
 }
 
 /// How many tiles high and panels wide the parts are that `threads` share out, at most `most` parts: as is soonest done by

@@ -123,13 +123,19 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
         !E::IS_COMPUTE && !pack.a && pack.a_is_near && is_even
     }
 
+    /// Whether the product is worth several threads.
+    #[inline(always)]
+    fn shares(&self) -> bool {
+        self.may_share && self.product.work() >= 2 * GRAIN && pool::num_threads() > 1
+    }
+
     /// Panel by panel of `b`, used as soon as it is packed.
     #[inline(always)]
     fn panels<S: Simd>(&self, simd: S, pack: Packing) {
         let p = self.product;
         let panel = Tile::<S, Sum<E>>::COLUMNS;
         let count = p.n.div_ceil(panel);
-        if self.may_share && p.work() >= 2 * GRAIN {
+        if self.shares() {
             let grain = GRAIN.div_ceil(p.m * panel * p.k.max(1));
             pool::chunks(count, grain, |range| some_panels::<S, E, D>(simd, p, pack, range));
         } else {
@@ -154,7 +160,7 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
             let n = n_step.min(p.n - column);
             let packed = Shared(packed);
             let panels = n.div_ceil(panel);
-            if !(pack.b && self.may_share && p.work() >= 2 * GRAIN && shares_columns(p.m, n, p.k, panels)) {
+            if !(pack.b && self.shares() && shares_columns(p.m, n, p.k, panels)) {
                 some_columns::<S, E, D>(simd, p, pack, column, n, packed, self.may_share);
                 continue;
             }

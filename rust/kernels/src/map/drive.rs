@@ -109,7 +109,7 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     let (n, inner) = outer.take_inner();
     let total = n * outer.count();
     let x = x.map(|x| x.ptr);
-    let rows_are_plain = (0..N).chain([MAX_OPERANDS]).all(|i| is_row(i, inner[i]));
+    let rows_are_plain = Tiles::<N>::operands().all(|i| is_row(i, inner[i]));
     let past = n >= ROW_PAST && stream::pays(total, &x, y.ptr);
     let walk = Walk { row, formula, x, y: y.ptr, outer, n, inner, rows_are_plain, past };
     let size = size_of::<A>().max(size_of::<B>());

@@ -76,28 +76,26 @@ impl<A: Copy, B, F: Scalar<A, B, N>, const N: usize> Kernel for Loop<A, B, F, N>
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let Self { f, x: mut rows, step, y, n } = self;
+        let Self { f, x: rows, step, y, n } = self;
         // Steps the compiler does not know would keep it from using vectors, so what repeats or has gaps is written out in a block.
         let mut blocks = [[MaybeUninit::<A>::uninit(); BLOCK]; N];
-        let (mut x, mut longest) = (rows, n);
         for k in 0..N {
-            if step[k] != 1 {
-                longest = BLOCK;
-                x[k] = blocks[k].as_ptr().cast();
-            }
             if step[k] == 0 {
                 // SAFETY: the pointer leads to copies of one element.
                 blocks[k][..BLOCK.min(n)].fill(MaybeUninit::new(unsafe { *rows[k] }));
             }
         }
-        let mut start = 0;
+        let longest = if step == [1; N] { n } else { BLOCK };
+        let (mut x, mut start) = (rows, 0);
         while start < n {
             let len = longest.min(n - start);
             for k in 0..N {
+                let row = rows[k].wrapping_add(start * step[k]);
                 if step[k] == 2 {
                     // SAFETY: rows as `Row` describes them; the block holds as many.
-                    unsafe { gather(rows[k], 2, blocks[k].as_mut_ptr().cast(), len) };
+                    unsafe { gather(row, 2, blocks[k].as_mut_ptr().cast(), len) };
                 }
+                x[k] = if step[k] == 1 { row } else { blocks[k].as_ptr().cast() };
             }
             for i in 0..len {
                 // SAFETY: rows as `Row` describes them, or blocks.
@@ -107,12 +105,6 @@ impl<A: Copy, B, F: Scalar<A, B, N>, const N: usize> Kernel for Loop<A, B, F, N>
                         v[k] = *x[k].add(i);
                     }
                     *y.add(start + i) = f.eval(v);
-                }
-            }
-            for k in 0..N {
-                rows[k] = rows[k].wrapping_add(step[k] * len);
-                if step[k] == 1 {
-                    x[k] = rows[k];
                 }
             }
             start += len;

@@ -90,7 +90,7 @@ impl<const N: usize> Tiles<N> {
     }
 
     /// The inputs and the output.
-    fn operands() -> impl Iterator<Item = usize> {
+    pub fn operands() -> impl Iterator<Item = usize> {
         (0..N).chain([MAX_OPERANDS])
     }
 
