@@ -50,6 +50,7 @@ RULES = [
     ("", "state_lists", "dict, params: list,", "dict[Any, Any], params: list[Tensor],"),
     ("", "state_lists", "names: tuple", "names: tuple[str, ...]"),
     ("", "state_lists", "list[list]", "list[list[Tensor]]"),
+    ("", "state_zeros", "shape: tuple,", "shape: tuple[int, ...],"),
     ("", "op_list", "-> list", "-> list[dict[str, Any]]"),
 ]
 

@@ -1174,6 +1174,12 @@ def state_lists(state: dict[Any, Any], params: list[Tensor], names: tuple[str, .
     For each name a list of what `state` holds under it, one for each parameter; None where something is missing.
     """
 
+def state_zeros(shape: tuple[int, ...], dtype: Any) -> Tensor:
+    """
+    What an optimizer remembers of a parameter before its first step. No recording sees it being made: a replay must find it as
+    it is, not make it anew.
+    """
+
 def structure_changed() -> None:
     """
     Notes that something changed that decides which operations a compiled function runs.

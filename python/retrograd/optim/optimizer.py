@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
 from retrograd import _core
-from retrograd._core import Tensor
+from retrograd._core import DType, Tensor
 from retrograd._grads import forget
 from retrograd.optim.group import Layout, ParamGroup
 
@@ -170,7 +168,7 @@ class Optimizer:
             state = self.state.setdefault(p, {})
             for name in names:
                 if name not in state:
-                    state[name] = _zeros((), "float32") if name == "step" else _zeros(tuple(p.shape), p.dtype.name)
+                    state[name] = _zeros((), _core.float32) if name == "step" else _zeros(tuple(p.shape), p.dtype)
         return self._state_of(params, *names)
 
     def __repr__(self) -> str:
@@ -181,8 +179,9 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-def _zeros(shape: tuple[int, ...], dtype: str) -> Tensor:
-    """Zeros that no recording sees being made: a replay must find them as they are, not make them anew."""
-    if dtype not in ("float32", "float64"):
-        raise NotImplementedError(f"an optimizer's state in {dtype} is not supported yet: keep parameters in float32")
-    return _core.from_numpy(np.zeros(shape, dtype))
+def _zeros(shape: tuple[int, ...], dtype: DType) -> Tensor:
+    if dtype.name not in ("float32", "float64"):
+        raise NotImplementedError(
+            f"an optimizer's state in {dtype.name} is not supported yet: keep parameters in float32"
+        )
+    return _core.state_zeros(shape, dtype)

@@ -29,6 +29,14 @@ pub fn zeros(meta: Meta) -> Result<Tensor> {
     full(meta, 0.0)
 }
 
+/// Zeros that no recording sees being made: a replay finds them as they are.
+pub fn unrecorded_zeros(meta: Meta) -> Result<Tensor> {
+    let tensor = Tensor::empty(meta.shape, meta.dtype)?;
+    // SAFETY: a fresh tensor, contiguous; in every dtype zero is all bits zero.
+    unsafe { tensor.ptr().write_bytes(0, tensor.numel() * meta.dtype.size()) };
+    Ok(tensor)
+}
+
 /// `source`, broadcast and cast, as a fresh tensor.
 pub fn full_of(meta: Meta, source: &Tensor) -> Result<Tensor> {
     let tensor = Tensor::empty(meta.shape, meta.dtype)?;

@@ -1,5 +1,6 @@
 //! SIMD kernels: they take raw pointers, shapes and element strides, write into outputs they
 //! are given, and know nothing of tensors, tapes or allocation.
+mod cache;
 pub mod copy;
 pub mod dims;
 pub mod elem;

@@ -4,6 +4,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use retrograd_engine::apply::{apply, apply_in_place, apply1};
 use retrograd_engine::autograd::GradMode;
+use retrograd_engine::layout::Meta;
+use retrograd_engine::make;
 use retrograd_engine::ops::Op;
 use retrograd_engine::ops::memory::{Clone as CloneOp, CopyInto};
 use retrograd_engine::ops::optim::{AdamStep, SgdStep};
@@ -11,7 +13,9 @@ use retrograd_engine::replay::Recording;
 use retrograd_engine::{DType, Tensor};
 use smallvec::SmallVec;
 
+use crate::dtype;
 use crate::errors::{engine, engine_for, work};
+use crate::operand;
 use crate::tensor::{PyTensor, wrap};
 
 fn tensors(list: &Bound<'_, PyList>, expected: usize) -> PyResult<Vec<Tensor>> {
@@ -143,6 +147,18 @@ pub fn state_lists<'py>(
         }
     }
     Ok(Some(lists.into_iter().map(|(_, list)| list).collect()))
+}
+
+/// What an optimizer remembers of a parameter before its first step. No recording sees it being made: a replay must find it as
+/// it is, not make it anew.
+#[pyfunction]
+pub fn state_zeros(
+    py: Python<'_>,
+    shape: &Bound<'_, PyTuple>,
+    dtype: &Bound<'_, PyAny>,
+) -> PyResult<Py<PyTensor>> {
+    let meta = Meta::new(operand::shape(shape)?, dtype::extract(dtype)?);
+    wrap(py, engine(|| make::unrecorded_zeros(meta))?)
 }
 
 /// Drops the tensors' gradients, without looking whether there are any: a recording would have to assume what was seen.

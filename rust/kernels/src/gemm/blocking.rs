@@ -2,6 +2,7 @@
 use super::product::Product;
 use super::tile::Multiply;
 use super::{GemmElem, Single, Sum};
+use crate::cache;
 use crate::pool;
 use crate::simd::{FloatVec, Level, Simd};
 use crate::transpose::COLLISION_BYTES;
@@ -37,16 +38,28 @@ impl<S: Simd, T: Single> Tile<S, T> {
 pub(super) const MAX_BYTES: usize = VECTORS * 64;
 
 /// Bytes of `b` that a core works through again and again: some of what its level-two cache holds.
-pub(super) const B_BLOCK_BYTES: usize = 256 << 10;
+fn b_block_bytes() -> usize {
+    cache::level_two() / 4
+}
 
 /// Bytes up to which `b` is read in place where its columns are close: it stays in the level-two cache.
-const UNPACKED_B_BYTES: usize = 512 << 10;
+fn unpacked_b_bytes() -> usize {
+    cache::level_two() / 2
+}
 
-/// Bytes up to which `a` is read in place where a dimension is close.
-const UNPACKED_A_BYTES: usize = 1 << 20;
+/// Bytes up to which `a` is read in place where a dimension is close: fewer where packing is the smaller part of the work.
+fn unpacked_a_bytes(panels: usize) -> usize {
+    if panels > 16 { cache::level_two() / 2 } else { cache::level_two() }
+}
 
-/// Bytes of `a` that stay in the level-two cache while panels of `b` go through it.
-const NEAR_A_BYTES: usize = 256 << 10;
+/// Bytes of `a` that stay in the level-two cache while panels of `b` go through it, if little else is there, and beside other
+/// work.
+fn a_block_bytes() -> usize {
+    cache::level_two() / 2
+}
+fn near_a_bytes() -> usize {
+    cache::level_two() / 4
+}
 
 /// The most tasks a thread: one who comes late finds less to do.
 const TASKS_A_THREAD: usize = 16;
@@ -67,7 +80,8 @@ pub(super) const FEW_TILES: usize = 4;
 /// Below so many multiply-adds by each, a second thread costs more than it brings.
 pub(super) const GRAIN: usize = 96 << 10;
 
-/// The most bytes of packed `b` that a task keeps on its own stack.
+/// The most bytes of packed `b` that a task keeps on its own stack, where some panels will do and where all must be there.
+pub(super) const PANELS_BYTES: usize = 256 << 10;
 pub(super) const STACK_BYTES: usize = 64 << 10;
 
 /// The most elements of a result whose blocks of `k` are shared out: larger ones have tiles enough.
@@ -105,8 +119,9 @@ pub(super) fn items<E: GemmElem, D: Multiply<Sum<E>>>(k: usize) -> usize {
 pub(super) struct Packing {
     pub a: bool,
     pub b: bool,
-    /// All of `a` stays in the cache.
+    /// All of `a` stays in the cache, beside other work, or if little else is there.
     pub a_is_near: bool,
+    pub a_stays: bool,
 }
 
 impl Packing {
@@ -125,12 +140,14 @@ impl Packing {
             D::IS_PAIR && p.a_cs == 1 && p.k.is_multiple_of(2) && p.a_rs % 2 == 0
         };
         let row_bytes = p.a_rs.unsigned_abs().saturating_mul(size_of::<E>());
+        let a_is_wide = a_reach > unpacked_a_bytes(p.n.div_ceil(columns));
         let a_collides = p.a_cs == 1 && p.m > 4 && row_bytes.is_multiple_of(COLLISION_BYTES);
-        let b_is_wide = reach(k, p.n, p.b_rs) > UNPACKED_B_BYTES;
+        let b_is_wide = reach(k, p.n, p.b_rs) > unpacked_b_bytes();
         Self {
-            a: !a_is_ready || ((a_reach > UNPACKED_A_BYTES || a_collides) && p.n > 3 * columns),
+            a: !a_is_ready || ((a_is_wide || a_collides) && p.n > 3 * columns),
             b: !E::IS_COMPUTE || p.b_cs != 1 || (b_is_wide && p.m > 2 * rows),
-            a_is_near: a_reach <= NEAR_A_BYTES,
+            a_is_near: a_reach <= near_a_bytes(),
+            a_stays: p.m * k * size_of::<Sum<E>>() <= a_block_bytes(),
         }
     }
 }
@@ -150,7 +167,7 @@ pub(super) fn even_rows(m: usize, most: usize) -> usize {
 
 /// Columns of `b` whose block, `k` long, stays in a core's cache; a multiple of `panel`.
 pub(super) fn block_columns<T>(n: usize, k: usize, panel: usize) -> usize {
-    let most = (B_BLOCK_BYTES / size_of::<T>() / k.max(1) / panel).max(1);
+    let most = (b_block_bytes() / size_of::<T>() / k.max(1) / panel).max(1);
     let panels = n.div_ceil(panel);
     panels.div_ceil(panels.div_ceil(most)) * panel
 }

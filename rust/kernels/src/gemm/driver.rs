@@ -1,9 +1,10 @@
 //! The loops around the tiles: what is packed, what is shared out, in which order.
 use super::blocking::{
-    self, ASIDE_COLUMNS, B_BLOCK_BYTES, B_COLUMNS, FAR, FEW_TILES, GRAIN, MAX_ROWS, Packing, ROW_TILES,
+    self, ASIDE_COLUMNS, B_COLUMNS, FAR, FEW_TILES, GRAIN, MAX_ROWS, PANELS_BYTES, Packing, ROW_TILES,
     STACK_BYTES, Tile, block_columns, even_rows, items, k_block, parts, shares_columns,
 };
 use super::epilogue::{Finish, FinishTile};
+use super::fetch::Fetch;
 use super::pack::{PANELS, PackPanels, PackRows, row_step};
 use super::product::Product;
 use super::tile::{self, Ahead, Multiply, Ones, Strip};
@@ -187,6 +188,16 @@ fn some_columns<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     packed: Shared<*mut Sum<E>>,
     may_share: bool,
 ) {
+    let panel = Tile::<S, Sum<E>>::COLUMNS;
+    let high = even_rows(p.m, Tile::<S, Sum<E>>::ROWS);
+    let rows = if pack.a { p.m.div_ceil(high) * row_step(high) } else { 0 };
+    let is_alone = !may_share || pool::num_threads() == 1;
+    if E::IS_COMPUTE && pack.b && is_alone && pack.a_stays && rows + PANELS * panel <= n {
+        // The room for all columns holds all rows and some panels.
+        let depth = items::<E, D>(k_block::<E>(p.k));
+        let a = pack.a.then_some(packed.get().wrapping_add(PANELS * panel * depth));
+        return by_panels::<S, E, D>(simd, p, pack, column..column + n, PANELS, packed, a);
+    }
     k_blocks(p, |k_done, k, finish| {
         let (tiles_pack, multiply) = (false, PhantomData);
         let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply };
@@ -209,7 +220,7 @@ fn some_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
         // Room on the stack is touched page by page before it is used.
         panels_with::<S, E, D, STACK_BYTES>(simd, p, pack, range, None)
     } else {
-        panels_with::<S, E, D, B_BLOCK_BYTES>(simd, p, pack, range, None)
+        panels_with::<S, E, D, PANELS_BYTES>(simd, p, pack, range, None)
     }
 }
 
@@ -223,7 +234,7 @@ fn panels_and_rows<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
 ) {
     const { assert!(FEW_TILES <= ROW_TILES) };
     let mut room = Aligned(MaybeUninit::<E::Rows>::uninit());
-    panels_with::<S, E, D, B_BLOCK_BYTES>(simd, p, pack, range, Some(room.0.as_mut_ptr().cast()));
+    panels_with::<S, E, D, PANELS_BYTES>(simd, p, pack, range, Some(room.0.as_mut_ptr().cast()));
 }
 
 /// With so many bytes of room for some panels on the stack. Not inlined: others need not make that room.
@@ -241,26 +252,46 @@ fn panels_with<S: Simd, E: GemmElem, D: Multiply<Sum<E>>, const BYTES: usize>(
     let fit = BYTES / (items::<E, D>(k_block::<E>(p.k)).max(1) * panel * size_of::<Sum<E>>());
     // A tile that packs takes one panel.
     let side = if D::IS_PAIR { 1 } else { PANELS.min(fit) };
-    let high = even_rows(p.m, Tile::<S, Sum<E>>::ROWS);
+    let columns = range.start * panel..(range.end * panel).min(p.n);
+    by_panels::<S, E, D>(simd, p, pack, columns, side, packed, packed_a);
+}
+
+/// Some columns, at most `side` panels at a time, each used as soon as it is packed. All rows of `a` stay near: where they are
+/// packed, in `packed_a`.
+#[inline(always)]
+fn by_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
+    simd: S,
+    p: &Product<E>,
+    pack: Packing,
+    columns: Range<usize>,
+    side: usize,
+    packed: Shared<*mut Sum<E>>,
+    packed_a: Option<*mut Sum<E>>,
+) {
+    let panel = Tile::<S, Sum<E>>::COLUMNS;
+    let (high, wide) = (even_rows(p.m, Tile::<S, Sum<E>>::ROWS), side * panel);
     k_blocks(p, |k_done, k, finish| {
-        let mut rows_are_packed = false;
-        for i in range.clone().step_by(side) {
-            let column = i * panel;
-            let n = (side.min(range.end - i) * panel).min(p.n - column);
+        for column in columns.clone().step_by(wide) {
+            let n = wide.min(columns.end - column);
             // While the first tile multiplies, the machine has time to pack.
             let tiles_pack = D::IS_PAIR && p.b_cs == 1 && n == panel && k.is_multiple_of(2);
             let multiply = PhantomData;
             let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply };
+            // What is packed next.
+            let (row, next) =
+                if column + n < columns.end { (k_done, column + n) } else { (k_done + k, columns.start) };
+            let (k, n) = (k.min(p.k - row), wide.min(columns.end - next));
+            let fetch = p.fetch_b(row, k, next, n);
             // SAFETY: the matrices are valid; so many panels and all rows fit their rooms.
             unsafe {
-                if let (Some(to), false) = (packed_a, rows_are_packed) {
+                if let (Some(to), true) = (packed_a, column == columns.start) {
                     block.pack_rows(simd, high, 0, p.m, to);
-                    rows_are_packed = true;
                 }
                 if !tiles_pack {
-                    block.pack_panels(simd, 0..n.div_ceil(panel));
+                    block.pack_panels(simd, 0..block.n.div_ceil(panel));
                 }
-                block.strips(simd, high, Part { row: 0, m: p.m, column: 0, n }, packed_a);
+                let part = Part { row: 0, m: p.m, column: 0, n: block.n };
+                block.strips(simd, high, part, packed_a, Some(&fetch));
             }
         }
     });
@@ -380,7 +411,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
             if self.pack.a {
                 self.part_packing(simd, high, part);
             } else {
-                self.each_wide(simd, part, |wide| self.strips(simd, high, wide, None));
+                self.each_wide(simd, part, |wide| self.strips(simd, high, wide, None, None));
             }
         }
     }
@@ -402,10 +433,17 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         let step = ROW_TILES * high;
         for done in (0..part.m).step_by(step) {
             let some = Part { row: part.row + done, m: step.min(part.m - done), ..part };
+            // What is packed next.
+            let fetch =
+                self.p.fetch_a(some.row + some.m, step.min(part.m - done - some.m), self.k_done, self.k);
             // SAFETY: promised by the caller; a group of tiles fits the room.
             unsafe {
                 self.pack_rows(simd, high, some.row, some.m, packed);
-                self.each_wide(simd, some, |wide| self.strips(simd, high, wide, Some(packed)));
+                self.each_wide(simd, some, |wide| {
+                    // Late enough that it is still there.
+                    let is_last = wide.column + wide.n == part.column + part.n;
+                    self.strips(simd, high, wide, Some(packed), is_last.then_some(&fetch));
+                });
             }
         }
     }
@@ -420,7 +458,14 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
 
     /// Tile after tile of rows, all columns of the part each.
     #[inline(always)]
-    unsafe fn strips<S: Simd>(&self, simd: S, high: usize, part: Part, packed_a: Option<*mut Sum<E>>) {
+    unsafe fn strips<S: Simd>(
+        &self,
+        simd: S,
+        high: usize,
+        part: Part,
+        packed_a: Option<*mut Sum<E>>,
+        fetch: Option<&Fetch>,
+    ) {
         // SAFETY: promised by the caller.
         unsafe {
             let p = self.p;
@@ -435,6 +480,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                     finish: &self.finish,
                     is_plain: self.finish.is_plain() && p.c_cs == 1,
                     ahead: far(p.c.get().cast(), p.c_rs),
+                    fetch,
                 };
                 self.strips_to(simd, high, part, packed_a, to);
             } else if let Some(finish) =
@@ -451,10 +497,11 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                     } else {
                         (self.k > FAR).then(|| Ahead::new(p.c.get(), p.c_rs))
                     },
+                    fetch,
                 };
                 self.strips_to(simd, high, part, packed_a, to);
             } else {
-                self.strips_aside(simd, high, part, packed_a);
+                self.strips_aside(simd, high, part, packed_a, fetch);
             }
         }
     }
@@ -478,7 +525,14 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
 
     /// The same where sums are no elements of `c`: a strip's go to the stack first.
     #[inline(never)]
-    unsafe fn strips_aside<S: Simd>(&self, simd: S, high: usize, part: Part, packed_a: Option<*mut Sum<E>>) {
+    unsafe fn strips_aside<S: Simd>(
+        &self,
+        simd: S,
+        high: usize,
+        part: Part,
+        packed_a: Option<*mut Sum<E>>,
+        fetch: Option<&Fetch>,
+    ) {
         let (p, stride) = (self.p, ASIDE_COLUMNS);
         let mut room = Aligned(MaybeUninit::<[[Sum<E>; ASIDE_COLUMNS]; MAX_ROWS]>::uninit());
         let sums = room.0.as_mut_ptr().cast::<Sum<E>>();
@@ -494,6 +548,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
             finish: &Finish::bare(),
             is_plain: true,
             ahead: (self.k > FAR).then_some(ahead),
+            fetch,
         };
         for aside in (0..part.n).step_by(stride) {
             let some = Part { column: part.column + aside, n: stride.min(part.n - aside), ..part };
@@ -579,6 +634,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 finish: to.finish,
                 is_plain: to.is_plain,
                 ahead: to.ahead.as_ref(),
+                fetch: to.fetch,
             };
             tile::run::<S, Sum<E>, D>(simd, rows, rows_are_close, &strip);
         }
@@ -593,6 +649,7 @@ struct Target<'a, T> {
     finish: &'a Finish<T>,
     is_plain: bool,
     ahead: Option<Ahead>,
+    fetch: Option<&'a Fetch>,
 }
 
 /// Some rows of the product and some columns of a block.

@@ -26,6 +26,7 @@
 mod blocking;
 mod driver;
 mod epilogue;
+mod fetch;
 mod gemv;
 mod pack;
 mod pairs;

@@ -1,6 +1,7 @@
 //! A product as the loops see it: its result's columns are closer than its rows.
 use super::blocking::{FAR, MANY_ROWS, NARROW};
 use super::epilogue::Finish;
+use super::fetch::Fetch;
 use super::{Activation, Gemm, GemmElem, Sum};
 use crate::operand::Shared;
 use crate::simd::Float;
@@ -140,6 +141,18 @@ impl<E: GemmElem> Product<E> {
     /// The same product, its sums waiting there between blocks of `k`.
     pub fn waiting(&self, acc: Shared<*mut Sum<E>>) -> Self {
         Self { acc, acc_rs: self.n as isize, ..*self }
+    }
+
+    /// To bring `m` rows of `a` near, `k` long, from there on.
+    pub fn fetch_a(&self, row: usize, m: usize, k_done: usize, k: usize) -> Fetch {
+        let at = row as isize * self.a_rs + k_done as isize * self.a_cs;
+        Fetch::new(self.a.get().wrapping_offset(at), m, k, self.a_rs, self.a_cs)
+    }
+
+    /// To bring `n` columns of `b` near, `k` long, from there on.
+    pub fn fetch_b(&self, k_done: usize, k: usize, column: usize, n: usize) -> Fetch {
+        let at = k_done as isize * self.b_rs + column as isize * self.b_cs;
+        Fetch::new(self.b.get().wrapping_offset(at), k, n, self.b_rs, self.b_cs)
     }
 
     /// Multiply-adds.

@@ -1,6 +1,7 @@
 //! The micro-kernel: a few rows of `a` times a panel of `b`, sums in registers.
 use super::blocking::{MAX_ROWS, Tile, VECTORS};
 use super::epilogue::{Finish, FinishTile};
+use super::fetch::{self, Fetch};
 use super::{Activation, Single};
 use crate::simd::{self, Float, FloatElem, FloatVec, Kernel, Level, MAX_LANES, Simd, WordVec};
 use half::bf16;
@@ -128,8 +129,9 @@ pub(super) struct Strip<'a, T> {
     pub finish: &'a Finish<T>,
     /// `finish` is, and `c`'s columns are neighbours.
     pub is_plain: bool,
-    /// What to bring near while sums are made.
+    /// What to bring near while sums are made: of `c`, and of what is packed after this.
     pub ahead: Option<&'a Ahead>,
+    pub fetch: Option<&'a Fetch>,
 }
 
 impl<T> Strip<'_, T> {
@@ -224,7 +226,7 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool> Kern
             // Few rows leave registers free, and memory likes long rows where `b` is read in place.
             if R <= const { wide_rows(S::LEVEL) } && strip.b_panel == panel as isize {
                 while strip.n >= 2 * panel {
-                    tile::<S, T, D, R, { 2 * VECTORS }, ROWS_ARE_CLOSE, false, false>(
+                    tile::<S, T, D, R, { 2 * VECTORS }, ROWS_ARE_CLOSE, false, false, false>(
                         simd,
                         &strip,
                         2 * panel,
@@ -234,31 +236,35 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool> Kern
             }
             if D::IS_PAIR && !strip.raw.is_null() {
                 debug_assert!(strip.n == panel);
-                return tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, true>(simd, &strip, panel);
+                return tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, true, false>(simd, &strip, panel);
             }
             while strip.n >= panel {
-                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, false>(simd, &strip, panel);
+                if strip.fetch.is_some() {
+                    tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, false, true>(simd, &strip, panel);
+                } else {
+                    tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, false, false>(simd, &strip, panel);
+                }
                 strip.skip(panel, strip.b_panel);
             }
             // Vectors half as wide take half the time on some machines; few rows wait for their own sums.
             if R >= HALVED_ROWS && (lanes + 1..=lanes + half).contains(&strip.n) {
-                tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false>(simd, &strip, lanes);
+                tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd, &strip, lanes);
                 strip.skip(lanes, lanes as isize);
             }
             match strip.n {
                 0 => {}
                 n if n <= half => {
-                    tile::<S::Half, T, D, R, 1, ROWS_ARE_CLOSE, true, false>(simd.half(), &strip, n)
+                    tile::<S::Half, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd.half(), &strip, n)
                 }
-                n if n <= lanes => tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false>(simd, &strip, n),
-                n => tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, true, false>(simd, &strip, n),
+                n if n <= lanes => tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd, &strip, n),
+                n => tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, true, false, false>(simd, &strip, n),
             }
         }
     }
 }
 
-/// One tile: `R` rows, `columns` columns in `V` vectors, the last of which may be cut short where `CUT`. Where
-/// `PACKS`, it packs its columns of `b` on the way.
+/// One tile: `R` rows, `columns` columns in `V` vectors, the last of which may be cut short where `CUT`. On
+/// the way it packs its columns of `b` where `PACKS`, and brings near what is wanted next where `FETCHES`.
 ///
 /// # Safety
 /// The tile must be inside the matrices.
@@ -272,6 +278,7 @@ unsafe fn tile<
     const ROWS_ARE_CLOSE: bool,
     const CUT: bool,
     const PACKS: bool,
+    const FETCHES: bool,
 >(
     simd: S,
     strip: &Strip<'_, T>,
@@ -290,31 +297,42 @@ unsafe fn tile<
     let (mut a, mut b, mut raw) = (strip.a, strip.b, strip.raw.cast::<D::Elem>());
     let item = if D::IS_PAIR { 2 } else { 1 };
     let (a_rs, a_cs) = if ROWS_ARE_CLOSE { (1, strip.a_step) } else { (strip.a_step, 1) };
-    for _ in 0..strip.k {
-        // SAFETY: inside the matrices; the pointers may end one step beyond, where they are not read.
-        unsafe {
-            let mut row = [T::Vec::<S>::zero(simd); V];
-            if PACKS {
-                for (v, (to, from)) in row.iter_mut().zip(D::row(simd, raw, strip.raw_rs)).enumerate() {
-                    *to = from;
-                    from.store(b.cast_mut().add(v * lanes));
+    let mut left = strip.k;
+    while left > 0 {
+        let rounds = match strip.fetch {
+            Some(fetch) if FETCHES => {
+                fetch.next();
+                left.min(fetch::ROUNDS)
+            }
+            _ => left,
+        };
+        left -= rounds;
+        for _ in 0..rounds {
+            // SAFETY: inside the matrices; the pointers may end one step beyond, where they are not read.
+            unsafe {
+                let mut row = [T::Vec::<S>::zero(simd); V];
+                if PACKS {
+                    for (v, (to, from)) in row.iter_mut().zip(D::row(simd, raw, strip.raw_rs)).enumerate() {
+                        *to = from;
+                        from.store(b.cast_mut().add(v * lanes));
+                    }
+                    raw = raw.wrapping_offset(item * strip.raw_rs);
+                } else {
+                    for (v, vector) in row.iter_mut().enumerate() {
+                        *vector = load::<S, T, CUT>(simd, b.add(v * lanes), v == V - 1, last);
+                    }
                 }
-                raw = raw.wrapping_offset(item * strip.raw_rs);
-            } else {
-                for (v, vector) in row.iter_mut().enumerate() {
-                    *vector = load::<S, T, CUT>(simd, b.add(v * lanes), v == V - 1, last);
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    // Pairs are aligned as their elements are.
+                    let a = T::Vec::<S>::splat(simd, a.offset(r as isize * a_rs).read_unaligned());
+                    for (sum, b) in sums.iter_mut().zip(row) {
+                        *sum = D::mul_add(a, b, *sum);
+                    }
                 }
             }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                // Pairs are aligned as their elements are.
-                let a = T::Vec::<S>::splat(simd, a.offset(r as isize * a_rs).read_unaligned());
-                for (sum, b) in sums.iter_mut().zip(row) {
-                    *sum = D::mul_add(a, b, *sum);
-                }
-            }
+            a = a.wrapping_offset(a_cs);
+            b = b.wrapping_offset(strip.b_rs);
         }
-        a = a.wrapping_offset(a_cs);
-        b = b.wrapping_offset(strip.b_rs);
     }
     // SAFETY: inside the matrices.
     unsafe {
