@@ -37,29 +37,8 @@ impl<S: Simd, T: Single> Tile<S, T> {
 /// Bytes of the widest tile's row at any level: scratch is asked for before the level counts.
 pub(super) const MAX_BYTES: usize = VECTORS * 64;
 
-/// Bytes of `b` that a core works through again and again: some of what its level-two cache holds.
-fn b_block_bytes() -> usize {
-    cache::level_two() / 4
-}
-
-/// Bytes up to which `b` is read in place where its columns are close: it stays in the level-two cache.
-fn unpacked_b_bytes() -> usize {
-    cache::level_two() / 2
-}
-
-/// Bytes up to which `a` is read in place where a dimension is close: fewer where packing is the smaller part of the work.
-fn unpacked_a_bytes(panels: usize) -> usize {
-    if panels > 16 { cache::level_two() / 2 } else { cache::level_two() }
-}
-
-/// Bytes of `a` that stay in the level-two cache while panels of `b` go through it, if little else is there, and beside other
-/// work.
-fn a_block_bytes() -> usize {
-    cache::level_two() / 2
-}
-fn near_a_bytes() -> usize {
-    cache::level_two() / 4
-}
+/// So many panels are much more work than packing the rows that pass them.
+const MANY_PANELS: usize = 16;
 
 /// The most tasks a thread: one who comes late finds less to do.
 const TASKS_A_THREAD: usize = 16;
@@ -119,9 +98,11 @@ pub(super) fn items<E: GemmElem, D: Multiply<Sum<E>>>(k: usize) -> usize {
 pub(super) struct Packing {
     pub a: bool,
     pub b: bool,
-    /// All of `a` stays in the cache, beside other work, or if little else is there.
+    /// All of `a` stays in the level-two cache, beside other work, or while panels of `b` go through it.
     pub a_is_near: bool,
     pub a_stays: bool,
+    /// `b` does not, and what is packed next had better be asked for early.
+    pub b_is_far: bool,
 }
 
 impl Packing {
@@ -139,15 +120,17 @@ impl Packing {
         } else {
             D::IS_PAIR && p.a_cs == 1 && p.k.is_multiple_of(2) && p.a_rs % 2 == 0
         };
+        let cache = cache::level_two();
+        let unpacked_a = if p.n > MANY_PANELS * columns { cache / 2 } else { cache };
         let row_bytes = p.a_rs.unsigned_abs().saturating_mul(size_of::<E>());
-        let a_is_wide = a_reach > unpacked_a_bytes(p.n.div_ceil(columns));
         let a_collides = p.a_cs == 1 && p.m > 4 && row_bytes.is_multiple_of(COLLISION_BYTES);
-        let b_is_wide = reach(k, p.n, p.b_rs) > unpacked_b_bytes();
+        let b_reach = reach(k, p.n, p.b_rs);
         Self {
-            a: !a_is_ready || ((a_is_wide || a_collides) && p.n > 3 * columns),
-            b: !E::IS_COMPUTE || p.b_cs != 1 || (b_is_wide && p.m > 2 * rows),
-            a_is_near: a_reach <= near_a_bytes(),
-            a_stays: p.m * k * size_of::<Sum<E>>() <= a_block_bytes(),
+            a: !a_is_ready || ((a_reach > unpacked_a || a_collides) && p.n > 3 * columns),
+            b: !E::IS_COMPUTE || p.b_cs != 1 || (b_reach > cache / 2 && p.m > 2 * rows),
+            a_is_near: a_reach <= cache / 4,
+            a_stays: p.m * k * size_of::<Sum<E>>() <= cache / 2,
+            b_is_far: p.n * k * size_of::<E>() > cache / 4,
         }
     }
 }
@@ -165,9 +148,9 @@ pub(super) fn even_rows(m: usize, most: usize) -> usize {
     m.div_ceil(m.div_ceil(most))
 }
 
-/// Columns of `b` whose block, `k` long, stays in a core's cache; a multiple of `panel`.
+/// Columns of `b` whose block, `k` long, stays in a core's level-two cache beside other work; a multiple of `panel`.
 pub(super) fn block_columns<T>(n: usize, k: usize, panel: usize) -> usize {
-    let most = (b_block_bytes() / size_of::<T>() / k.max(1) / panel).max(1);
+    let most = (cache::level_two() / 4 / size_of::<T>() / k.max(1) / panel).max(1);
     let panels = n.div_ceil(panel);
     panels.div_ceil(panels.div_ceil(most)) * panel
 }

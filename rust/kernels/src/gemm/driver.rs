@@ -281,7 +281,7 @@ fn by_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
             let (row, next) =
                 if column + n < columns.end { (k_done, column + n) } else { (k_done + k, columns.start) };
             let (k, n) = (k.min(p.k - row), wide.min(columns.end - next));
-            let fetch = p.fetch_b(row, k, next, n);
+            let fetch = pack.b_is_far.then(|| p.fetch_b(row, k, next, n));
             // SAFETY: the matrices are valid; so many panels and all rows fit their rooms.
             unsafe {
                 if let (Some(to), true) = (packed_a, column == columns.start) {
@@ -291,7 +291,7 @@ fn by_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
                     block.pack_panels(simd, 0..block.n.div_ceil(panel));
                 }
                 let part = Part { row: 0, m: p.m, column: 0, n: block.n };
-                block.strips(simd, high, part, packed_a, Some(&fetch));
+                block.strips(simd, high, part, packed_a, fetch.as_ref());
             }
         }
     });
