@@ -225,6 +225,8 @@ def test_the_state_dict_has_torchs_format() -> None:
     assert [g["params"] for g in state["param_groups"]] == [[0], [1]]
     assert set(state["state"]) == {1}
     assert set(state["state"][1]) == {"step", "exp_avg", "exp_avg_sq"}
+    # Where vectors cross no cache line.
+    assert all(np.asarray(state["state"][1][name]).ctypes.data % 64 == 0 for name in ("exp_avg", "exp_avg_sq"))
 
 
 def test_loading_what_does_not_fit() -> None:

@@ -23,6 +23,7 @@
 //! where its columns are not neighbours or where enough rows use it again; a few rows of `a` at a time are packed where
 //! enough columns do. What is not packed is read in place, so a small product costs nothing but itself. Threads share out
 //! tiles; where a result has few but `k` is long, blocks of `k`, see `split.rs`.
+mod block;
 mod blocking;
 mod driver;
 mod epilogue;

@@ -1,0 +1,365 @@
+//! Some columns of a product for one block of `k`: packed, shared out in parts, computed strip by strip.
+use super::blocking::{
+    ASIDE_COLUMNS, FAR, GRAIN, MAX_ROWS, Packing, ROW_TILES, Tile, block_columns, even_rows, items, parts,
+};
+use super::epilogue::{Finish, FinishTile};
+use super::fetch::Fetch;
+use super::pack::{PANELS, PackPanels, PackRows, row_step};
+use super::product::Product;
+use super::tile::{self, Ahead, Multiply, Strip};
+use super::{GemmElem, Sum};
+use crate::operand::Shared;
+use crate::pool;
+use crate::simd::Simd;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+#[repr(align(64))]
+pub(super) struct Aligned<T>(pub MaybeUninit<T>);
+
+/// Some columns of the product for one block of `k`.
+pub(super) struct Block<'a, E: GemmElem, D> {
+    pub p: &'a Product<E>,
+    pub pack: Packing,
+    pub column: usize,
+    pub n: usize,
+    pub k_done: usize,
+    pub k: usize,
+    pub packed: Shared<*mut Sum<E>>,
+    /// The first rows' tile packs `b`, which is one whole panel.
+    pub tiles_pack: bool,
+    pub finish: Finish<Sum<E>>,
+    pub multiply: PhantomData<D>,
+}
+
+impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
+    /// Rows of a packed panel, columns of packed rows.
+    #[inline(always)]
+    fn depth(&self) -> usize {
+        items::<E, D>(self.k)
+    }
+
+    /// # Safety
+    /// The matrices are valid, and `packed` has room where `b` is packed.
+    #[inline(always)]
+    pub unsafe fn compute<S: Simd>(&self, simd: S, may_share: bool) {
+        let panel = Tile::<S, Sum<E>>::COLUMNS;
+        let work = self.p.m * self.n * self.k.max(1);
+        let shares = may_share && work >= 2 * GRAIN && pool::num_threads() > 1;
+        if !shares {
+            if self.pack.b {
+                // SAFETY: promised by the caller.
+                unsafe { self.pack_panels(simd, 0..self.n.div_ceil(panel)) };
+            }
+            // SAFETY: promised by the caller.
+            unsafe { self.part(simd, Part { row: 0, m: self.p.m, column: 0, n: self.n }) };
+            return;
+        }
+        if self.pack.b {
+            let grain = (8 << 10) / (self.k.max(1) * panel) + 1;
+            pool::chunks(self.n.div_ceil(panel), grain, |range| {
+                // SAFETY: promised by the caller; each panel has its own room.
+                unsafe { self.pack_panels(simd, range) };
+            });
+        }
+        // SAFETY: promised by the caller.
+        unsafe { self.share(simd) }
+    }
+
+    /// Shares the block out in parts.
+    unsafe fn share<S: Simd>(&self, simd: S) {
+        let (rows, panel) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
+        let work = self.p.m.saturating_mul(self.n).saturating_mul(self.k.max(1));
+        let most = work / (GRAIN / 2);
+        let (tiles, panels) = (self.p.m.div_ceil(rows), self.n.div_ceil(panel));
+        let (tiles_down, panels_wide) = parts(tiles, panels, pool::num_threads(), most, self.pack.a);
+        // Evenly: threads that do as much are done together.
+        let (high, wide) = (even_rows(self.p.m, tiles_down * rows), panels_wide * panel);
+        let down = self.p.m.div_ceil(high);
+        pool::run(down * self.n.div_ceil(wide), &|i| {
+            // Neighbouring tasks use the same columns of `b`.
+            let (row, column) = (i % down * high, i / down * wide);
+            let (m, n) = (high.min(self.p.m - row), wide.min(self.n - column));
+            // SAFETY: promised by the caller; parts do not overlap.
+            unsafe { self.part(simd, Part { row, m, column, n }) }
+        });
+    }
+
+    /// # Safety
+    /// The matrices are valid, and `packed` has room.
+    pub unsafe fn pack_panels<S: Simd>(&self, simd: S, range: Range<usize>) {
+        let p = self.p;
+        let panel = Tile::<S, Sum<E>>::COLUMNS;
+        for i in range.clone().step_by(PANELS) {
+            let first = i * panel;
+            let n = (PANELS.min(range.end - i) * panel).min(self.n - first);
+            let at = self.k_done as isize * p.b_rs + (self.column + first) as isize * p.b_cs;
+            // SAFETY: promised by the caller.
+            let (b, to) = unsafe { (p.b.get().offset(at), self.packed.get().add(first * self.depth())) };
+            let (k, b_rs, b_cs, multiply) = (self.k, p.b_rs, p.b_cs, self.multiply);
+            simd.vectorize(PackPanels { n, k, b, b_rs, b_cs, to, multiply });
+        }
+    }
+
+    /// A part of the block, by this thread.
+    ///
+    /// # Safety
+    /// The part is inside, begins with a panel, and nobody else writes there.
+    #[inline(always)]
+    unsafe fn part<S: Simd>(&self, simd: S, part: Part) {
+        let high = even_rows(part.m, Tile::<S, Sum<E>>::ROWS);
+        // SAFETY: promised by the caller.
+        unsafe {
+            if self.pack.a {
+                self.part_packing(simd, high, part);
+            } else {
+                self.each_wide(simd, part, |wide| self.strips(simd, high, wide, None, None));
+            }
+        }
+    }
+
+    /// Calls `body` with pieces of the part, as wide as leaves their columns of `b` in the core's cache.
+    #[inline(always)]
+    fn each_wide<S: Simd>(&self, _: S, part: Part, mut body: impl FnMut(Part)) {
+        let wide = block_columns::<Sum<E>>(part.n, self.depth(), Tile::<S, Sum<E>>::COLUMNS);
+        for done in (0..part.n).step_by(wide) {
+            body(Part { column: part.column + done, n: wide.min(part.n - done), ..part });
+        }
+    }
+
+    /// With room for some packed rows of `a` on the stack.
+    #[inline(never)]
+    unsafe fn part_packing<S: Simd>(&self, simd: S, high: usize, part: Part) {
+        let mut room = Aligned(MaybeUninit::<E::Rows>::uninit());
+        let packed = room.0.as_mut_ptr().cast::<Sum<E>>();
+        let step = ROW_TILES * high;
+        for done in (0..part.m).step_by(step) {
+            let some = Part { row: part.row + done, m: step.min(part.m - done), ..part };
+            // What is packed next.
+            let fetch =
+                self.p.fetch_a(some.row + some.m, step.min(part.m - done - some.m), self.k_done, self.k);
+            // SAFETY: promised by the caller; a group of tiles fits the room.
+            unsafe {
+                self.pack_rows(simd, high, some.row, some.m, packed);
+                self.each_wide(simd, some, |wide| {
+                    // Late enough that it is still there.
+                    let is_last = wide.column + wide.n == part.column + part.n;
+                    self.strips(simd, high, wide, Some(packed), is_last.then_some(&fetch));
+                });
+            }
+        }
+    }
+
+    pub unsafe fn pack_rows<S: Simd>(&self, simd: S, high: usize, row: usize, m: usize, to: *mut Sum<E>) {
+        let (p, k) = (self.p, self.k);
+        let at = row as isize * p.a_rs + self.k_done as isize * p.a_cs;
+        // SAFETY: promised by the caller.
+        let a = unsafe { p.a.get().offset(at) };
+        simd.vectorize(PackRows { m, high, k, a, a_rs: p.a_rs, a_cs: p.a_cs, to, multiply: self.multiply });
+    }
+
+    /// Tile after tile of rows, all columns of the part each.
+    #[inline(always)]
+    pub unsafe fn strips<S: Simd>(
+        &self,
+        simd: S,
+        high: usize,
+        part: Part,
+        packed_a: Option<*mut Sum<E>>,
+        fetch: Option<&Fetch>,
+    ) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let p = self.p;
+            let (row, column) = (part.row as isize, (self.column + part.column) as isize);
+            let far =
+                |ptr, rs| (self.finish.reads_old && self.k > FAR).then(|| Ahead::new::<Sum<E>>(ptr, rs));
+            if E::IS_COMPUTE {
+                let to = Target {
+                    c: p.c.get().wrapping_offset(row * p.c_rs + column * p.c_cs).cast(),
+                    c_rs: p.c_rs,
+                    c_cs: p.c_cs,
+                    finish: &self.finish,
+                    is_plain: self.finish.is_plain() && p.c_cs == 1,
+                    ahead: far(p.c.get().cast(), p.c_rs),
+                    fetch,
+                };
+                self.strips_to(simd, high, part, packed_a, to);
+            } else if let Some(finish) =
+                self.finish.direct((D::IS_PAIR && p.c_cs == 1).then(|| (p.c.get(), p.c_rs)))
+            {
+                let to = Target {
+                    c: p.acc.get().wrapping_offset(row * p.acc_rs + column),
+                    c_rs: p.acc_rs,
+                    c_cs: 1,
+                    finish: &finish,
+                    is_plain: true,
+                    ahead: if finish.writes_acc || finish.reads_acc {
+                        far(p.acc.get(), p.acc_rs)
+                    } else {
+                        (self.k > FAR).then(|| Ahead::new(p.c.get(), p.c_rs))
+                    },
+                    fetch,
+                };
+                self.strips_to(simd, high, part, packed_a, to);
+            } else {
+                self.strips_aside(simd, high, part, packed_a, fetch);
+            }
+        }
+    }
+
+    /// Tile after tile of rows, to where sums are elements.
+    #[inline(always)]
+    unsafe fn strips_to<S: Simd>(
+        &self,
+        simd: S,
+        high: usize,
+        part: Part,
+        packed_a: Option<*mut Sum<E>>,
+        mut to: Target<'_, Sum<E>>,
+    ) {
+        for done in (0..part.m).step_by(high) {
+            // SAFETY: promised by the caller.
+            unsafe { self.strip(simd, high, part, done, packed_a, &to) };
+            to.c = to.c.wrapping_offset(high as isize * to.c_rs);
+        }
+    }
+
+    /// The same where sums are no elements of `c`: a strip's go to the stack first.
+    #[inline(never)]
+    unsafe fn strips_aside<S: Simd>(
+        &self,
+        simd: S,
+        high: usize,
+        part: Part,
+        packed_a: Option<*mut Sum<E>>,
+        fetch: Option<&Fetch>,
+    ) {
+        let (p, stride) = (self.p, ASIDE_COLUMNS);
+        let mut room = Aligned(MaybeUninit::<[[Sum<E>; ASIDE_COLUMNS]; MAX_ROWS]>::uninit());
+        let sums = room.0.as_mut_ptr().cast::<Sum<E>>();
+        let ahead = if self.finish.writes_acc {
+            Ahead::new(p.acc.get(), p.acc_rs)
+        } else {
+            Ahead::new(p.c.get(), p.c_rs)
+        };
+        let to = Target {
+            c: sums,
+            c_rs: stride as isize,
+            c_cs: 1,
+            finish: &Finish::bare(),
+            is_plain: true,
+            ahead: (self.k > FAR).then_some(ahead),
+            fetch,
+        };
+        for aside in (0..part.n).step_by(stride) {
+            let some = Part { column: part.column + aside, n: stride.min(part.n - aside), ..part };
+            for done in (0..part.m).step_by(high) {
+                let (row, column) = (part.row + done, self.column + some.column);
+                let at = |rs: isize, cs: isize| row as isize * rs + column as isize * cs;
+                let tile = FinishTile::<E> {
+                    finish: &self.finish,
+                    sums,
+                    stride,
+                    rows: high.min(part.m - done),
+                    columns: some.n,
+                    row,
+                    column,
+                    c: p.c.get().wrapping_offset(at(p.c_rs, p.c_cs)),
+                    c_rs: p.c_rs,
+                    c_cs: p.c_cs,
+                    acc: p.acc.get().wrapping_offset(at(p.acc_rs, 1)),
+                    acc_rs: p.acc_rs,
+                };
+                // SAFETY: promised by the caller.
+                unsafe { self.strip(simd, high, some, done, packed_a, &to) };
+                simd.vectorize(tile);
+            }
+        }
+    }
+
+    /// The tile of rows that begins `done` rows down the part.
+    #[inline(always)]
+    unsafe fn strip<S: Simd>(
+        &self,
+        simd: S,
+        high: usize,
+        part: Part,
+        done: usize,
+        packed_a: Option<*mut Sum<E>>,
+        to: &Target<'_, Sum<E>>,
+    ) {
+        let (p, depth) = (self.p, self.depth());
+        let (row, column) = (part.row + done, self.column + part.column);
+        let rows = high.min(part.m - done);
+        // SAFETY: promised by the caller. What is read in place has the type of sums.
+        unsafe {
+            let (b, b_rs, b_panel) = if self.pack.b {
+                let panel = Tile::<S, Sum<E>>::COLUMNS as isize;
+                (self.packed.get().add(part.column * depth).cast_const(), panel, panel * depth as isize)
+            } else {
+                let at = self.k_done as isize * p.b_rs + column as isize * p.b_cs;
+                (p.b.get().offset(at).cast(), p.b_rs, Tile::<S, Sum<E>>::COLUMNS as isize)
+            };
+            let raw = if self.tiles_pack && done == 0 {
+                p.b.get().offset(self.k_done as isize * p.b_rs + column as isize).cast()
+            } else {
+                std::ptr::null()
+            };
+            let (a, a_step, rows_are_close) = match packed_a {
+                Some(packed) => {
+                    let tile = packed.add(done / high * row_step(high) * depth);
+                    (tile.cast_const(), row_step(rows) as isize, true)
+                }
+                None => {
+                    let at = row as isize * p.a_rs + self.k_done as isize * p.a_cs;
+                    let a = p.a.get().offset(at).cast();
+                    let item = (size_of::<Sum<E>>() / size_of::<E>()) as isize;
+                    if p.a_cs == 1 { (a, p.a_rs / item, false) } else { (a, p.a_cs, true) }
+                }
+            };
+            let strip = Strip {
+                n: part.n,
+                k: depth,
+                a,
+                a_step,
+                b,
+                b_rs,
+                b_panel,
+                raw,
+                raw_rs: p.b_rs,
+                c: to.c,
+                c_rs: to.c_rs,
+                c_cs: to.c_cs,
+                row,
+                column,
+                finish: to.finish,
+                is_plain: to.is_plain,
+                ahead: to.ahead.as_ref(),
+                fetch: to.fetch,
+            };
+            tile::run::<S, Sum<E>, D>(simd, rows, rows_are_close, &strip);
+        }
+    }
+}
+
+/// Where a strip's sums go, and how.
+struct Target<'a, T> {
+    c: *mut T,
+    c_rs: isize,
+    c_cs: isize,
+    finish: &'a Finish<T>,
+    is_plain: bool,
+    ahead: Option<Ahead>,
+    fetch: Option<&'a Fetch>,
+}
+
+/// Some rows of the product and some columns of a block.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    pub row: usize,
+    pub m: usize,
+    pub column: usize,
+    pub n: usize,
+}
