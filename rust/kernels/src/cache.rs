@@ -7,14 +7,14 @@ const LEVEL_TWO: usize = 1 << 20;
 /// Bytes of the second cache of a core.
 pub(crate) fn level_two() -> usize {
     static BYTES: LazyLock<usize> = LazyLock::new(|| {
+        let said = if cfg!(miri) { None } else { (0..8).find_map(ask) };
         // What is shared by many, or said by mistake, is not taken at its word.
-        (0..8).find_map(ask).map_or(LEVEL_TWO, |bytes| bytes.clamp(256 << 10, 4 << 20))
+        said.map_or(LEVEL_TWO, |bytes| bytes.clamp(256 << 10, 4 << 20))
     });
     *BYTES
 }
 
-/// The size of that cache of the first processor, if it is the second for data.
-#[cfg(all(target_os = "linux", not(miri)))]
+/// The size of that cache of the first processor, if it is the second for data. Only Linux has such files.
 fn ask(index: usize) -> Option<usize> {
     let read = |what: &str| {
         let text = std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu0/cache/index{index}/{what}"));
@@ -24,13 +24,7 @@ fn ask(index: usize) -> Option<usize> {
     is_it.then(|| bytes(&read("size")?))?
 }
 
-#[cfg(not(all(target_os = "linux", not(miri))))]
-fn ask(_index: usize) -> Option<usize> {
-    None
-}
-
 /// `1024K` or `2M` in bytes.
-#[cfg_attr(any(not(target_os = "linux"), miri), allow(dead_code))]
 fn bytes(size: &str) -> Option<usize> {
     let digits = size.trim_end_matches(char::is_alphabetic);
     let shift = match &size[digits.len()..] {

@@ -1,6 +1,7 @@
 //! Some columns of a product for one block of `k`: packed, shared out in parts, computed strip by strip.
 use super::blocking::{
-    ASIDE_COLUMNS, FAR, GRAIN, MAX_ROWS, Packing, ROW_TILES, Tile, block_columns, even_rows, items, parts,
+    ASIDE_COLUMNS, FAR, GRAIN, MAX_ROWS, Packing, ROW_TILES, Tile, block_columns, even_rows,
+    is_worth_sharing, items, parts,
 };
 use super::epilogue::{Finish, FinishTile};
 use super::fetch::Fetch;
@@ -40,14 +41,17 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         items::<E, D>(self.k)
     }
 
+    /// Multiply-adds.
+    fn work(&self) -> usize {
+        self.p.m.saturating_mul(self.n).saturating_mul(self.k.max(1))
+    }
+
     /// # Safety
     /// The matrices are valid, and `packed` has room where `b` is packed.
     #[inline(always)]
     pub unsafe fn compute<S: Simd>(&self, simd: S, may_share: bool) {
         let panel = Tile::<S, Sum<E>>::COLUMNS;
-        let work = self.p.m * self.n * self.k.max(1);
-        let shares = may_share && work >= 2 * GRAIN && pool::num_threads() > 1;
-        if !shares {
+        if !(may_share && is_worth_sharing(self.work())) {
             if self.pack.b {
                 // SAFETY: promised by the caller.
                 unsafe { self.pack_panels(simd, 0..self.n.div_ceil(panel)) };
@@ -70,8 +74,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     /// Shares the block out in parts.
     unsafe fn share<S: Simd>(&self, simd: S) {
         let (rows, panel) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
-        let work = self.p.m.saturating_mul(self.n).saturating_mul(self.k.max(1));
-        let most = work / (GRAIN / 2);
+        let most = self.work() / (GRAIN / 2);
         let (tiles, panels) = (self.p.m.div_ceil(rows), self.n.div_ceil(panel));
         let (tiles_down, panels_wide) = parts(tiles, panels, pool::num_threads(), most, self.pack.a);
         // Evenly: threads that do as much are done together.
@@ -94,9 +97,9 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         for i in range.clone().step_by(PANELS) {
             let first = i * panel;
             let n = (PANELS.min(range.end - i) * panel).min(self.n - first);
-            let at = self.k_done as isize * p.b_rs + (self.column + first) as isize * p.b_cs;
+            let b = p.b_at(self.k_done, self.column + first);
             // SAFETY: promised by the caller.
-            let (b, to) = unsafe { (p.b.get().offset(at), self.packed.get().add(first * self.depth())) };
+            let to = unsafe { self.packed.get().add(first * self.depth()) };
             let (k, b_rs, b_cs, multiply) = (self.k, p.b_rs, p.b_cs, self.multiply);
             simd.vectorize(PackPanels { n, k, b, b_rs, b_cs, to, multiply });
         }
@@ -114,7 +117,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
             if self.pack.a {
                 self.part_packing(simd, high, part);
             } else {
-                self.each_wide(simd, part, |wide| self.strips(simd, high, wide, None, None));
+                let rows = RowTiles { high, packed: None, fetch: None };
+                self.each_wide(simd, part, |wide| self.strips(simd, wide, rows));
             }
         }
     }
@@ -145,7 +149,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 self.each_wide(simd, some, |wide| {
                     // Late enough that it is still there.
                     let is_last = wide.column + wide.n == part.column + part.n;
-                    self.strips(simd, high, wide, Some(packed), is_last.then_some(&fetch));
+                    let fetch = is_last.then_some(&fetch);
+                    self.strips(simd, wide, RowTiles { high, packed: Some(packed), fetch });
                 });
             }
         }
@@ -153,22 +158,13 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
 
     pub unsafe fn pack_rows<S: Simd>(&self, simd: S, high: usize, row: usize, m: usize, to: *mut Sum<E>) {
         let (p, k) = (self.p, self.k);
-        let at = row as isize * p.a_rs + self.k_done as isize * p.a_cs;
-        // SAFETY: promised by the caller.
-        let a = unsafe { p.a.get().offset(at) };
+        let a = p.a_at(row, self.k_done);
         simd.vectorize(PackRows { m, high, k, a, a_rs: p.a_rs, a_cs: p.a_cs, to, multiply: self.multiply });
     }
 
     /// Tile after tile of rows, all columns of the part each.
     #[inline(always)]
-    pub unsafe fn strips<S: Simd>(
-        &self,
-        simd: S,
-        high: usize,
-        part: Part,
-        packed_a: Option<*mut Sum<E>>,
-        fetch: Option<&Fetch>,
-    ) {
+    pub unsafe fn strips<S: Simd>(&self, simd: S, part: Part, rows: RowTiles<'_, Sum<E>>) {
         // SAFETY: promised by the caller.
         unsafe {
             let p = self.p;
@@ -183,9 +179,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                     finish: &self.finish,
                     is_plain: self.finish.is_plain() && p.c_cs == 1,
                     ahead: far(p.c.get().cast(), p.c_rs),
-                    fetch,
                 };
-                self.strips_to(simd, high, part, packed_a, to);
+                self.strips_to(simd, part, rows, to);
             } else if let Some(finish) =
                 self.finish.direct((D::IS_PAIR && p.c_cs == 1).then(|| (p.c.get(), p.c_rs)))
             {
@@ -200,11 +195,10 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                     } else {
                         (self.k > FAR).then(|| Ahead::new(p.c.get(), p.c_rs))
                     },
-                    fetch,
                 };
-                self.strips_to(simd, high, part, packed_a, to);
+                self.strips_to(simd, part, rows, to);
             } else {
-                self.strips_aside(simd, high, part, packed_a, fetch);
+                self.strips_aside(simd, part, rows);
             }
         }
     }
@@ -214,29 +208,21 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     unsafe fn strips_to<S: Simd>(
         &self,
         simd: S,
-        high: usize,
         part: Part,
-        packed_a: Option<*mut Sum<E>>,
+        rows: RowTiles<'_, Sum<E>>,
         mut to: Target<'_, Sum<E>>,
     ) {
-        for done in (0..part.m).step_by(high) {
+        for done in (0..part.m).step_by(rows.high) {
             // SAFETY: promised by the caller.
-            unsafe { self.strip(simd, high, part, done, packed_a, &to) };
-            to.c = to.c.wrapping_offset(high as isize * to.c_rs);
+            unsafe { self.strip(simd, part, done, rows, &to) };
+            to.c = to.c.wrapping_offset(rows.high as isize * to.c_rs);
         }
     }
 
     /// The same where sums are no elements of `c`: a strip's go to the stack first.
     #[inline(never)]
-    unsafe fn strips_aside<S: Simd>(
-        &self,
-        simd: S,
-        high: usize,
-        part: Part,
-        packed_a: Option<*mut Sum<E>>,
-        fetch: Option<&Fetch>,
-    ) {
-        let (p, stride) = (self.p, ASIDE_COLUMNS);
+    unsafe fn strips_aside<S: Simd>(&self, simd: S, part: Part, rows: RowTiles<'_, Sum<E>>) {
+        let (p, high, stride) = (self.p, rows.high, ASIDE_COLUMNS);
         let mut room = Aligned(MaybeUninit::<[[Sum<E>; ASIDE_COLUMNS]; MAX_ROWS]>::uninit());
         let sums = room.0.as_mut_ptr().cast::<Sum<E>>();
         let ahead = if self.finish.writes_acc {
@@ -251,7 +237,6 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
             finish: &Finish::bare(),
             is_plain: true,
             ahead: (self.k > FAR).then_some(ahead),
-            fetch,
         };
         for aside in (0..part.n).step_by(stride) {
             let some = Part { column: part.column + aside, n: stride.min(part.n - aside), ..part };
@@ -273,7 +258,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                     acc_rs: p.acc_rs,
                 };
                 // SAFETY: promised by the caller.
-                unsafe { self.strip(simd, high, some, done, packed_a, &to) };
+                unsafe { self.strip(simd, some, done, rows, &to) };
                 simd.vectorize(tile);
             }
         }
@@ -284,10 +269,9 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     unsafe fn strip<S: Simd>(
         &self,
         simd: S,
-        high: usize,
         part: Part,
         done: usize,
-        packed_a: Option<*mut Sum<E>>,
+        RowTiles { high, packed, fetch }: RowTiles<'_, Sum<E>>,
         to: &Target<'_, Sum<E>>,
     ) {
         let (p, depth) = (self.p, self.depth());
@@ -299,22 +283,20 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 let panel = Tile::<S, Sum<E>>::COLUMNS as isize;
                 (self.packed.get().add(part.column * depth).cast_const(), panel, panel * depth as isize)
             } else {
-                let at = self.k_done as isize * p.b_rs + column as isize * p.b_cs;
-                (p.b.get().offset(at).cast(), p.b_rs, Tile::<S, Sum<E>>::COLUMNS as isize)
+                (p.b_at(self.k_done, column).cast(), p.b_rs, Tile::<S, Sum<E>>::COLUMNS as isize)
             };
             let raw = if self.tiles_pack && done == 0 {
-                p.b.get().offset(self.k_done as isize * p.b_rs + column as isize).cast()
+                p.b_at(self.k_done, column).cast()
             } else {
                 std::ptr::null()
             };
-            let (a, a_step, rows_are_close) = match packed_a {
+            let (a, a_step, rows_are_close) = match packed {
                 Some(packed) => {
                     let tile = packed.add(done / high * row_step(high) * depth);
                     (tile.cast_const(), row_step(rows) as isize, true)
                 }
                 None => {
-                    let at = row as isize * p.a_rs + self.k_done as isize * p.a_cs;
-                    let a = p.a.get().offset(at).cast();
+                    let a = p.a_at(row, self.k_done).cast();
                     let item = (size_of::<Sum<E>>() / size_of::<E>()) as isize;
                     if p.a_cs == 1 { (a, p.a_rs / item, false) } else { (a, p.a_cs, true) }
                 }
@@ -337,7 +319,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 finish: to.finish,
                 is_plain: to.is_plain,
                 ahead: to.ahead.as_ref(),
-                fetch: to.fetch,
+                fetch,
             };
             tile::run::<S, Sum<E>, D>(simd, rows, rows_are_close, &strip);
         }
@@ -352,7 +334,14 @@ struct Target<'a, T> {
     finish: &'a Finish<T>,
     is_plain: bool,
     ahead: Option<Ahead>,
-    fetch: Option<&'a Fetch>,
+}
+
+/// How rows go by: `high` at a time, from where they are packed, if they are; and what is brought near meanwhile.
+#[derive(Clone, Copy)]
+pub(super) struct RowTiles<'a, T> {
+    pub high: usize,
+    pub packed: Option<*mut T>,
+    pub fetch: Option<&'a Fetch>,
 }
 
 /// Some rows of the product and some columns of a block.

@@ -155,6 +155,11 @@ pub(super) fn block_columns<T>(n: usize, k: usize, panel: usize) -> usize {
     panels.div_ceil(panels.div_ceil(most)) * panel
 }
 
+/// Whether so many multiply-adds are worth several threads.
+pub(super) fn is_worth_sharing(work: usize) -> bool {
+    work >= 2 * GRAIN && pool::num_threads() > 1
+}
+
 /// Whether several threads had better share out columns, each packing its own panels of `b`: what they then read of each
 /// other's, `a` here and `c` by rows in what follows, is less than the panels of `b`, and all have about as many.
 pub(super) fn shares_columns(m: usize, n: usize, k: usize, panels: usize) -> bool {

@@ -1,8 +1,8 @@
 //! The loops around blocks of a product: what is packed, what is shared out, in which order.
-use super::block::{Aligned, Block, Part};
+use super::block::{Aligned, Block, Part, RowTiles};
 use super::blocking::{
-    self, B_COLUMNS, FEW_TILES, GRAIN, PANELS_BYTES, Packing, ROW_TILES, STACK_BYTES, Tile, even_rows, items,
-    k_block, shares_columns,
+    self, B_COLUMNS, FEW_TILES, GRAIN, PANELS_BYTES, Packing, ROW_TILES, STACK_BYTES, Tile, even_rows,
+    is_worth_sharing, items, k_block, shares_columns,
 };
 use super::epilogue::Finish;
 use super::pack::{PANELS, row_step};
@@ -124,7 +124,7 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
     /// Whether the product is worth several threads.
     #[inline(always)]
     fn shares(&self) -> bool {
-        self.may_share && self.product.work() >= 2 * GRAIN && pool::num_threads() > 1
+        self.may_share && is_worth_sharing(self.product.work())
     }
 
     /// Panel by panel of `b`, used as soon as it is packed.
@@ -288,7 +288,7 @@ fn by_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
                     block.pack_panels(simd, 0..block.n.div_ceil(panel));
                 }
                 let part = Part { row: 0, m: p.m, column: 0, n: block.n };
-                block.strips(simd, high, part, packed_a, fetch.as_ref());
+                block.strips(simd, part, RowTiles { high, packed: packed_a, fetch: fetch.as_ref() });
             }
         }
     });

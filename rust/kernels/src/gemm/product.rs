@@ -119,11 +119,10 @@ impl<E: GemmElem> Product<E> {
 
     /// The bare product of `k` columns of `a` and rows of `b`, in a place of its own.
     pub fn part(&self, k_done: usize, k: usize, sums: *mut Sum<E>, row: usize) -> Self {
-        let at = k_done as isize;
         let mut part = Self {
             k,
-            a: Shared(self.a.get().wrapping_offset(at * self.a_cs)),
-            b: Shared(self.b.get().wrapping_offset(at * self.b_rs)),
+            a: Shared(self.a_at(0, k_done)),
+            b: Shared(self.b_at(k_done, 0)),
             alpha: Sum::<E>::from_f64(1.0),
             beta: Sum::<E>::default(),
             bias: Shared(std::ptr::null()),
@@ -143,16 +142,26 @@ impl<E: GemmElem> Product<E> {
         Self { acc, acc_rs: self.n as isize, ..*self }
     }
 
+    /// Where row `row` of `a` has its element `k`.
+    #[inline(always)]
+    pub fn a_at(&self, row: usize, k: usize) -> *const E {
+        self.a.get().wrapping_offset(row as isize * self.a_rs + k as isize * self.a_cs)
+    }
+
+    /// Where column `column` of `b` has its element `k`.
+    #[inline(always)]
+    pub fn b_at(&self, k: usize, column: usize) -> *const E {
+        self.b.get().wrapping_offset(k as isize * self.b_rs + column as isize * self.b_cs)
+    }
+
     /// To bring `m` rows of `a` near, `k` long, from there on.
     pub fn fetch_a(&self, row: usize, m: usize, k_done: usize, k: usize) -> Fetch {
-        let at = row as isize * self.a_rs + k_done as isize * self.a_cs;
-        Fetch::new(self.a.get().wrapping_offset(at), m, k, self.a_rs, self.a_cs)
+        Fetch::new(self.a_at(row, k_done), m, k, self.a_rs, self.a_cs)
     }
 
     /// To bring `n` columns of `b` near, `k` long, from there on.
     pub fn fetch_b(&self, k_done: usize, k: usize, column: usize, n: usize) -> Fetch {
-        let at = k_done as isize * self.b_rs + column as isize * self.b_cs;
-        Fetch::new(self.b.get().wrapping_offset(at), k, n, self.b_rs, self.b_cs)
+        Fetch::new(self.b_at(k_done, column), k, n, self.b_rs, self.b_cs)
     }
 
     /// Multiply-adds.
