@@ -20,6 +20,8 @@ OPERATIONS = {
     "x + y": "x + y",
     "x + row": "x + y",
     "x + column": "x + y",
+    "tens + ten": "x + y",
+    "tens + tens[:, :1]": "x + y",
     "x + y.T": "x + y",
     "x.T + y.T": "x + y",
     "x + wide[:, ::2]": "x + y",
@@ -50,7 +52,7 @@ def cases(peer: str) -> list[Case]:
     def scope(n: int) -> dict[str, Any]:
         random = np.random.default_rng(0)
         shapes = {"x": (n, n), "y": (n, n), "row": (n,), "column": (n, 1), "wide": (n, 2 * n), "tall": (2 * n, n)}
-        shapes["channels"] = (20, n * n // 20)
+        shapes |= {"channels": (20, n * n // 20), "tens": (n * n // 10, 10), "ten": (10,)}
         return {key: convert(random.standard_normal(shape, np.float32)) for key, shape in shapes.items()} | functions
 
     return [

@@ -1,11 +1,12 @@
 //! Walks strided operands in rows that a formula can be computed on.
 use super::gaps::{gather, scatter};
+use super::rows::{Row, Rows, is_row};
 use super::stream;
 use super::tiles::Tiles;
 use crate::nest::Nest;
 use crate::operand::{In, Out, Shared};
 use crate::pool;
-use crate::simd::{MAX_LANES, level, prefetch_lines, stream_fence};
+use crate::simd::{level, stream_fence};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -14,26 +15,10 @@ pub const MAX_OPERANDS: usize = 3;
 
 /// Operands that do not lie in rows are gathered into blocks of so many elements: a few kilobytes, safe in the first cache.
 pub(super) const BLOCK: usize = 512;
-/// Rows shorter than this are not worth a call each: they are gathered into blocks as well.
-const SHORT: usize = 32;
 /// Rows shorter than this are not stored past the caches: too few of their vectors are whole and aligned.
 const ROW_PAST: usize = 256;
-/// So many bytes of a row are asked for while the one before is computed; by then the machine foresees the rest.
-const AHEAD: usize = 2048;
 /// Work is handed out in units of so many elements: whole cache lines.
 const UNIT: usize = 64;
-
-/// Computes `n` elements of `y` from rows of `x`: contiguous where the step is 1, every second element where it is 2; where it
-/// is 0, [`MAX_LANES`] copies of one element. The first argument is the formula, whose type only the row function knows: so
-/// that all formulas share one compiled walk. The last argument asks for stores past the caches; whoever asks fences them.
-pub(super) type Row<A, B, const N: usize> =
-    unsafe fn(formula: *const (), x: [*const A; N], step: [usize; N], y: *mut B, n: usize, past: bool);
-
-/// Whether a row function can read operand `i` where it lies, or write it if it is the output.
-#[inline(always)]
-pub(super) fn is_row(i: usize, step: isize) -> bool {
-    if i == MAX_OPERANDS { step == 1 } else { (0..=2).contains(&step) }
-}
 
 /// The number of elements where every operand is contiguous: no loop needs to be found then.
 #[inline(always)]
@@ -79,14 +64,14 @@ pub(super) unsafe fn drive_contiguous<A: Copy, B: Copy, const N: usize>(
         let (start, end) = (range.start * UNIT, (range.end * UNIT).min(n));
         let x = x.get().map(|x| x.wrapping_add(start));
         // SAFETY: the range lies within the operands.
-        unsafe { row(formula.get(), x, [1; N], y.get().add(start), end - start, past) };
+        unsafe { row(formula.get(), &Rows::contiguous(x, y.get().add(start), end - start, past)) };
         if past {
             stream_fence();
         }
     });
 }
 
-/// Computes every element of `y` by `row`, in parallel where that pays.
+/// Computes every element of `y` by `row`, in parallel where that pays. Rows of fewer elements than `shortest` are gathered.
 ///
 /// # Safety
 /// The operands are valid for `shape` and their strides; `y` may be exactly one of the inputs, and overlaps them in no
@@ -94,7 +79,7 @@ pub(super) unsafe fn drive_contiguous<A: Copy, B: Copy, const N: usize>(
 pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     row: Row<A, B, N>,
     formula: *const (),
-    weight: usize,
+    (weight, shortest): (usize, usize),
     shape: &[usize],
     x: [In<A>; N],
     y: Out<B>,
@@ -130,7 +115,7 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
         let walk = walk.get();
         // SAFETY: the caller's promise; tasks write different elements.
         unsafe {
-            if walk.rows_are_plain && (walk.n >= SHORT || walk.n == total) {
+            if walk.rows_are_plain && (n >= shortest || n == total) {
                 walk.plain(range);
                 if walk.past {
                     stream_fence();
@@ -173,37 +158,37 @@ impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
         });
     }
 
-    /// Rows as they lie.
+    /// Rows as they lie: as many at a time as follow each other in equal steps.
     ///
     /// # Safety
     /// As for [`drive`].
     unsafe fn plain(&self, range: Range<usize>) {
-        let step: [usize; N] = std::array::from_fn(|i| self.inner[i] as usize);
-        let mut repeated = [[MaybeUninit::<A>::uninit(); MAX_LANES]; N];
-        // How far on the next row begins where there is a gap between them: that the machine does not foresee.
-        let next: [Option<isize>; N] = std::array::from_fn(|i| {
-            let next = self.outer.strides(self.outer.rank().checked_sub(1)?)[i];
-            (step[i] != 0 && next != 0 && next != self.n as isize * self.inner[i]).then_some(next)
-        });
-        self.pieces(range, |at, len| {
-            let mut x = [std::ptr::null(); N];
-            for i in 0..N {
-                // SAFETY: the offsets lie inside the operands.
-                unsafe {
-                    x[i] = self.x[i].offset(at[i]);
-                    if let Some(next) = next[i] {
-                        let bytes = (len * step[i] * size_of::<A>()).min(AHEAD);
-                        prefetch_lines(x[i].wrapping_offset(next), bytes);
-                    }
-                    if step[i] == 0 {
-                        repeated[i] = [MaybeUninit::new(*x[i]); MAX_LANES];
-                        x[i] = repeated[i].as_ptr().cast();
-                    }
-                }
-            }
-            // SAFETY: as above.
-            unsafe { (self.row)(self.formula, x, step, self.y.offset(at[MAX_OPERANDS]), len, self.past) };
-        });
+        let mut blocks = self.outer;
+        let (rows, down) = blocks.take_inner();
+        let mut start = range.start;
+        while start < range.end {
+            let (row, column) = (start / self.n, start % self.n);
+            let left = range.end - start;
+            let whole = if column == 0 { (left / self.n).min(rows - row % rows) } else { 0 };
+            let (count, n) = if whole > 0 { (whole, self.n) } else { (1, left.min(self.n - column)) };
+            blocks.each(row / rows..row / rows + 1, |at| {
+                let place =
+                    |i: usize| at[i] + (row % rows) as isize * down[i] + column as isize * self.inner[i];
+                let rows = Rows {
+                    x: std::array::from_fn(|i| self.x[i].wrapping_offset(place(i))),
+                    step: std::array::from_fn(|i| self.inner[i] as usize),
+                    down: std::array::from_fn(|i| down[i]),
+                    y: self.y.wrapping_offset(place(MAX_OPERANDS)),
+                    y_down: down[MAX_OPERANDS],
+                    count,
+                    n,
+                    past: self.past,
+                };
+                // SAFETY: the rows lie inside the operands; tasks write different elements.
+                unsafe { (self.row)(self.formula, &rows) };
+            });
+            start += count * n;
+        }
     }
 
     /// Everything else: gathered into blocks, computed, scattered.
@@ -230,7 +215,8 @@ impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
             let x = std::array::from_fn(|i| blocks[i].as_ptr().cast());
             // SAFETY: the blocks hold the elements of the range; tasks write different elements.
             unsafe {
-                (self.row)(self.formula, x, [1; N], out.as_mut_ptr().cast(), end - start, false);
+                let rows = Rows::contiguous(x, out.as_mut_ptr().cast(), end - start, false);
+                (self.row)(self.formula, &rows);
                 let mut done = 0;
                 self.pieces(start..end, |at, len| {
                     let from = out[done..].as_ptr().cast();

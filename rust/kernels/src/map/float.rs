@@ -1,6 +1,7 @@
 //! Formulas on floats.
-use super::drive::{BLOCK, Row, contiguous, drive, drive_contiguous, grain};
+use super::drive::{BLOCK, contiguous, drive, drive_contiguous, grain};
 use super::gaps::gather;
+use super::rows::{Line, Row, Rows};
 use super::{Formula, stream};
 use crate::operand::{In, Out};
 use crate::simd::{
@@ -23,6 +24,8 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
 ) {
     let whole = contiguous(shape, &x, &y);
     let formula = (&raw const f).cast();
+    // The more a formula costs, the more does a vector that is mostly empty.
+    let shortest = F::WEIGHT / 2;
     // SAFETY: the caller's promise. Where the element is what is computed in, its pointers are the row's.
     unsafe {
         if T::IS_COMPUTE {
@@ -30,7 +33,7 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
             let y = Out { ptr: y.ptr.cast::<T::Compute>(), strides: y.strides };
             match whole {
                 Some(n) if n < 2 * grain(F::WEIGHT) => {
-                    dispatch(Loop { f, x: x.map(|x| x.ptr), step: [1; N], y: y.ptr, n, past: false })
+                    dispatch(Contiguous { f, x: x.map(|x| x.ptr), y: y.ptr, n, past: false })
                 }
                 Some(n) => drive_contiguous(
                     row::<T::Compute, F, N>(),
@@ -40,32 +43,54 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
                     x.map(|x| x.ptr),
                     y.ptr,
                 ),
-                None => drive(row::<T::Compute, F, N>(), formula, F::WEIGHT, shape, x, y),
+                None => drive(row::<T::Compute, F, N>(), formula, (F::WEIGHT, shortest), shape, x, y),
             }
         } else {
             let wrapped = Halves::<T, N> { row: row::<T::Compute, F, N>(), formula, level: level() };
             let formula = (&raw const wrapped).cast();
             match whole {
-                Some(n) => drive_contiguous(half_row::<T, N>, formula, F::WEIGHT, n, x.map(|x| x.ptr), y.ptr),
-                None => drive(half_row::<T, N>, formula, F::WEIGHT, shape, x, y),
+                Some(n) => {
+                    drive_contiguous(half_rows::<T, N>, formula, F::WEIGHT, n, x.map(|x| x.ptr), y.ptr)
+                }
+                None => drive(half_rows::<T, N>, formula, (F::WEIGHT, SHORT_HALVES), shape, x, y),
             }
         }
     }
 }
 
-/// One row at the level's vectors.
+/// Rows at the level's vectors.
 struct Loop<T, F, const N: usize> {
     f: F,
+    rows: Rows<T, T, N>,
+}
+
+/// One row of operands that are all contiguous: compiled by itself, so that nothing is asked at each vector.
+struct Contiguous<T, F, const N: usize> {
+    f: F,
     x: [*const T; N],
-    step: [usize; N],
     y: *mut T,
     n: usize,
-    /// Whether to store past the caches.
     past: bool,
+}
+
+impl<T: Float, F: Formula<N>, const N: usize> Kernel for Contiguous<T, F, N> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { f, x, y, n, past } = self;
+        Loop { f, rows: Rows::contiguous(x, y, n, past) }.run(simd);
+    }
 }
 
 /// How many vectors of a cheap formula are computed before they are written.
 const GROUP: usize = 4;
+
+/// Whether rows are computed a vector wide from the first to the last, not one after the other.
+#[inline(always)]
+fn is_short<T, const N: usize>(rows: &Rows<T, T, N>) -> bool {
+    const SHORT: usize = 4 * LINE;
+    rows.count > 1 && !rows.past && rows.n * size_of::<T>() <= SHORT
+}
 
 /// # Safety
 /// As for [`FloatVec::store`] or, where it is to go past the caches, [`FloatVec::stream`].
@@ -82,7 +107,13 @@ unsafe fn put<V: FloatVec>(value: V, to: *mut V::Elem, past: bool) {
 #[inline(always)]
 unsafe fn get<V: FloatVec>(token: V::Token, x: *const V::Elem, step: usize) -> V {
     // SAFETY: the caller's promise.
-    unsafe { if step == 2 { V::load_every_second(token, x) } else { V::load(token, x) } }
+    unsafe {
+        match step {
+            0 => V::splat(token, *x),
+            2 => V::load_every_second(token, x),
+            _ => V::load(token, x),
+        }
+    }
 }
 
 /// The first `n` elements of a vector of a row.
@@ -91,83 +122,68 @@ unsafe fn get<V: FloatVec>(token: V::Token, x: *const V::Elem, step: usize) -> V
 /// As for [`get`].
 #[inline(always)]
 unsafe fn get_first<V: FloatVec>(token: V::Token, x: *const V::Elem, step: usize, n: usize) -> V {
-    if step != 2 {
-        // SAFETY: the caller's promise.
-        return unsafe { V::load_first(token, x, n) };
-    }
-    let mut together = [V::Elem::default(); MAX_LANES];
     // SAFETY: the caller's promise; the array holds the widest vector.
     unsafe {
-        gather(x, 2, together.as_mut_ptr(), n);
-        V::load(token, together.as_ptr())
-    }
-}
-
-/// A load whose address ends in the same twelve bits as that of a store under way waits for it. So where the row of
-/// `y` begins, but for whole pages, a few lines after one of `x`, as memory straight from the system does, each load would
-/// wait for the store before; from the last vector to the first none does.
-#[inline(always)]
-fn backwards<T, const N: usize>(x: [*const T; N], step: [usize; N], y: *const T) -> bool {
-    const PAGE: usize = 4096;
-    const NEAR: usize = 512;
-    let (mut after, mut before) = (NEAR, NEAR);
-    for k in 0..N {
-        let distance = y.addr().wrapping_sub(x[k].addr()) % PAGE;
-        if step[k] == 1 && distance != 0 {
-            after = after.min(distance);
-            before = before.min(PAGE - distance);
+        match step {
+            0 => V::splat(token, *x),
+            2 => {
+                let mut together = [V::Elem::default(); MAX_LANES];
+                gather(x, 2, together.as_mut_ptr(), n);
+                V::load(token, together.as_ptr())
+            }
+            _ => V::load_first(token, x, n),
         }
     }
-    after < before
 }
 
 impl<T: Float, F: Formula<N>, const N: usize> Kernel for Loop<T, F, N> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { f, x, step, y, n, past } = self;
+        let Self { f, rows } = self;
+        let Rows { step, count, n, past, .. } = rows;
         let lanes = T::Vec::<S>::LANES;
+        let downwards = is_short(&rows);
+        let lines = if downwards { (n / lanes).max(1) } else { count };
         let mut v = [T::Vec::<S>::zero(simd); N];
-        // Streaming stores are of whole, aligned vectors.
-        let head = if past { before_whole(y, lanes * size_of::<T>(), n) } else { 0 };
-        let count = (n - head) / lanes;
-        let tail = head + count * lanes;
-        let (mut i, mut by) = (head, lanes);
-        if count > 1 && backwards(x, step, y) {
-            (i, by) = (tail - lanes, lanes.wrapping_neg());
-        }
-        let mut left = count;
-        // SAFETY: rows as `Row` describes them: n elements, or a vector of copies.
-        unsafe {
-            // Of cheap formulas several at a time, all read before any is written: for what one direction does not cure.
-            while F::WEIGHT == 1 && left >= GROUP {
-                let mut values = [v[0]; GROUP];
-                for (j, value) in values.iter_mut().enumerate() {
-                    let i = i.wrapping_add(j.wrapping_mul(by));
-                    for k in 0..N {
-                        v[k] = get(simd, x[k].add(i * step[k]), step[k]);
+        for line in 0..lines {
+            let (whole, parts) = if downwards { rows.down(line, lanes) } else { rows.along(line, lanes) };
+            let Line { mut x, mut y, by, y_by, count: mut left, .. } = whole;
+            // SAFETY: rows as `Rows` describes them.
+            unsafe {
+                // Of cheap formulas several at a time, all read before any is written: for what one direction does not cure.
+                while F::WEIGHT == 1 && left >= GROUP {
+                    let mut values = [v[0]; GROUP];
+                    for value in &mut values {
+                        for k in 0..N {
+                            v[k] = get(simd, x[k], step[k]);
+                            x[k] = x[k].wrapping_offset(by[k]);
+                        }
+                        *value = f.eval(v);
                     }
-                    *value = f.eval(v);
-                }
-                for value in values {
-                    put(value, y.add(i), past);
-                    i = i.wrapping_add(by);
-                }
-                left -= GROUP;
-            }
-            for _ in 0..left {
-                for k in 0..N {
-                    v[k] = get(simd, x[k].add(i * step[k]), step[k]);
-                }
-                put(f.eval(v), y.add(i), past);
-                i = i.wrapping_add(by);
-            }
-            for (i, n) in [(0, head), (tail, n - tail)] {
-                if n > 0 {
-                    for k in 0..N {
-                        v[k] = get_first(simd, x[k].add(i * step[k]), step[k], n);
+                    for value in values {
+                        put(value, y, past);
+                        y = y.wrapping_offset(y_by);
                     }
-                    f.eval(v).store_first(y.add(i), n);
+                    left -= GROUP;
+                }
+                for _ in 0..left {
+                    for k in 0..N {
+                        v[k] = get(simd, x[k], step[k]);
+                        x[k] = x[k].wrapping_offset(by[k]);
+                    }
+                    put(f.eval(v), y, past);
+                    y = y.wrapping_offset(y_by);
+                }
+                for Line { mut x, mut y, by, y_by, count, len } in parts {
+                    for _ in 0..count {
+                        for k in 0..N {
+                            v[k] = get_first(simd, x[k], step[k], len);
+                            x[k] = x[k].wrapping_offset(by[k]);
+                        }
+                        f.eval(v).store_first(y, len);
+                        y = y.wrapping_offset(y_by);
+                    }
                 }
             }
         }
@@ -178,16 +194,19 @@ impl<T: Float, F: Formula<N>, const N: usize> Kernel for Loop<T, F, N> {
 fn row<T: Float, F: Formula<N>, const N: usize>() -> Row<T, T, N> {
     /// # Safety
     /// As `Row`; the machine supports the level.
-    unsafe fn at<S: Simd, T: Float, F: Formula<N>, const N: usize>(
-        f: *const (),
-        x: [*const T; N],
-        step: [usize; N],
-        y: *mut T,
-        n: usize,
-        past: bool,
-    ) {
+    unsafe fn at<S: Simd, T: Float, F: Formula<N>, const N: usize>(f: *const (), rows: &Rows<T, T, N>) {
         // SAFETY: the level is supported, and the formula is of this type.
-        unsafe { S::new_unchecked().vectorize(Loop { f: *f.cast::<F>(), x, step, y, n, past }) }
+        let (simd, f) = unsafe { (S::new_unchecked(), *f.cast::<F>()) };
+        // The portable level need not be fast: one form of each formula does.
+        let is_portable = matches!(S::LEVEL, Level::Portable);
+        if is_portable || rows.step != [1; N] || is_short(rows) {
+            return simd.vectorize(Loop { f, rows: *rows });
+        }
+        for r in 0..rows.count {
+            rows.ask_for_next(r);
+            let (x, y) = rows.at(r, 0);
+            simd.vectorize(Contiguous { f, x, y, n: rows.n, past: rows.past });
+        }
     }
     match level() {
         #[cfg(target_arch = "x86_64")]
@@ -200,6 +219,9 @@ fn row<T: Float, F: Formula<N>, const N: usize>() -> Row<T, T, N> {
     }
 }
 
+/// Rows of fewer 16-bit floats are gathered: each row takes several calls.
+const SHORT_HALVES: usize = 32;
+
 /// How a row of 16-bit floats is computed: by the row function of the type they are widened to.
 struct Halves<T: FloatElem, const N: usize> {
     row: Row<T::Compute, T::Compute, N>,
@@ -209,16 +231,28 @@ struct Halves<T: FloatElem, const N: usize> {
 
 /// # Safety
 /// As `Row`; the formula is a [`Halves`].
+unsafe fn half_rows<T: FloatElem, const N: usize>(formula: *const (), rows: &Rows<T, T, N>) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let halves = &*formula.cast::<Halves<T, N>>();
+        for r in 0..rows.count {
+            rows.ask_for_next(r);
+            let (x, y) = rows.at(r, 0);
+            half_row(halves, x, rows.step, y, rows.n, rows.past);
+        }
+    }
+}
+
+/// # Safety
+/// As [`half_rows`].
 unsafe fn half_row<T: FloatElem, const N: usize>(
-    formula: *const (),
+    Halves { row, formula, level }: &Halves<T, N>,
     x: [*const T; N],
     step: [usize; N],
     y: *mut T,
     n: usize,
     past: bool,
 ) {
-    // SAFETY: the caller's promise.
-    let Halves { row, formula, level } = unsafe { &*formula.cast::<Halves<T, N>>() };
     let mut wide = [[MaybeUninit::<T::Compute>::uninit(); BLOCK]; N];
     let mut together = [MaybeUninit::<T>::uninit(); BLOCK];
     let mut out = [MaybeUninit::<T::Compute>::uninit(); BLOCK];
@@ -234,7 +268,7 @@ unsafe fn half_row<T: FloatElem, const N: usize>(
         // SAFETY: rows as `Row` describes them; blocks hold what is asked for; the level was chosen by `level()`.
         unsafe {
             for k in 0..N {
-                let n = if step[k] == 0 { MAX_LANES } else { len };
+                let n = if step[k] == 0 { 1 } else { len };
                 let mut x = x[k].add(start * step[k]);
                 if step[k] == 2 {
                     gather(x, 2, together.as_mut_ptr().cast(), n);
@@ -244,7 +278,9 @@ unsafe fn half_row<T: FloatElem, const N: usize>(
                 dispatch_unchecked(*level, kernel);
             }
             let ptrs = std::array::from_fn(|k| wide[k].as_ptr().cast());
-            row(*formula, ptrs, step.map(|step| step.min(1)), out.as_mut_ptr().cast(), len, false);
+            let mut rows = Rows::contiguous(ptrs, out.as_mut_ptr().cast(), len, false);
+            rows.step = step.map(|step| step.min(1));
+            row(*formula, &rows);
             let y = y.add(start);
             let aligned = past && y.addr().is_multiple_of(LINE);
             let narrow = Narrow { x: out.as_ptr().cast(), y: if aligned { lines } else { y }, n: len };

@@ -1,12 +1,16 @@
 //! Formulas on integers, comparisons and selection: plain loops, which the compiler turns into the level's vectors.
-use super::drive::{BLOCK, MAX_OPERANDS, Row, drive};
+use super::drive::{BLOCK, MAX_OPERANDS, drive};
 use super::gaps::gather;
+use super::rows::{Row, Rows};
 use super::{Comparison, IntElem, IntFormula};
 use crate::nest::Nest;
 use crate::operand::{In, Out, Shared};
 use crate::pool;
 use crate::simd::{self, Kernel, Simd, level};
 use std::mem::MaybeUninit;
+
+/// Rows of fewer elements are gathered.
+const SHORT: usize = 32;
 
 /// `y = f(x...)`, element by element; arithmetic wraps.
 ///
@@ -20,7 +24,7 @@ pub unsafe fn int<T: IntElem, F: IntFormula<N>, const N: usize>(
 ) {
     let row = row::<T, T, Wrapping<F>, N>();
     // SAFETY: the caller's promise; the row is of this formula.
-    unsafe { drive(row, (&raw const f).cast(), 1, shape, x, y) }
+    unsafe { drive(row, (&raw const f).cast(), (1, SHORT), shape, x, y) }
 }
 
 /// `y = f(a, b)` as 0 or 1, element by element, for any type that has an order; truth values compare as `u8`.
@@ -36,7 +40,7 @@ pub unsafe fn compare<T: Copy + PartialOrd, F: Comparison>(
 ) {
     let row = row::<T, u8, Comparing<F>, 2>();
     // SAFETY: the caller's promise; the row is of this formula.
-    unsafe { drive(row, (&raw const f).cast(), 1, shape, [a, b], y) }
+    unsafe { drive(row, (&raw const f).cast(), (1, SHORT), shape, [a, b], y) }
 }
 
 /// What a row computes of each element. A trait of its own, because formulas name no output type.
@@ -66,22 +70,29 @@ impl<T: PartialOrd + Copy, F: Comparison> Scalar<T, u8, 2> for Comparing<F> {
 
 struct Loop<A, B, F, const N: usize> {
     f: F,
-    x: [*const A; N],
-    step: [usize; N],
-    y: *mut B,
-    n: usize,
+    rows: Rows<A, B, N>,
 }
 
-impl<A: Copy, B, F: Scalar<A, B, N>, const N: usize> Kernel for Loop<A, B, F, N> {
+impl<A: Copy, B: Copy, F: Scalar<A, B, N>, const N: usize> Kernel for Loop<A, B, F, N> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let Self { f, x: rows, step, y, n } = self;
+        for r in 0..self.rows.count {
+            self.rows.ask_for_next(r);
+            self.row(self.rows.at(r, 0));
+        }
+    }
+}
+
+impl<A: Copy, B: Copy, F: Scalar<A, B, N>, const N: usize> Loop<A, B, F, N> {
+    #[inline(always)]
+    fn row(&self, (rows, y): ([*const A; N], *mut B)) {
+        let Rows { step, n, .. } = self.rows;
         // Steps the compiler does not know would keep it from using vectors, so what repeats or has gaps is written out in a block.
         let mut blocks = [[MaybeUninit::<A>::uninit(); BLOCK]; N];
         for k in 0..N {
             if step[k] == 0 {
-                // SAFETY: the pointer leads to copies of one element.
+                // SAFETY: the pointer leads to the element that repeats.
                 blocks[k][..BLOCK.min(n)].fill(MaybeUninit::new(unsafe { *rows[k] }));
             }
         }
@@ -104,7 +115,7 @@ impl<A: Copy, B, F: Scalar<A, B, N>, const N: usize> Kernel for Loop<A, B, F, N>
                     for k in 1..N {
                         v[k] = *x[k].add(i);
                     }
-                    *y.add(start + i) = f.eval(v);
+                    *y.add(start + i) = self.f.eval(v);
                 }
             }
             start += len;
@@ -113,19 +124,15 @@ impl<A: Copy, B, F: Scalar<A, B, N>, const N: usize> Kernel for Loop<A, B, F, N>
 }
 
 /// The row function at the chosen level.
-fn row<A: Copy, B, F: Scalar<A, B, N>, const N: usize>() -> Row<A, B, N> {
+fn row<A: Copy, B: Copy, F: Scalar<A, B, N>, const N: usize>() -> Row<A, B, N> {
     /// # Safety
     /// As `Row`; the machine supports the level.
-    unsafe fn at<S: Simd, A: Copy, B, F: Scalar<A, B, N>, const N: usize>(
+    unsafe fn at<S: Simd, A: Copy, B: Copy, F: Scalar<A, B, N>, const N: usize>(
         f: *const (),
-        x: [*const A; N],
-        step: [usize; N],
-        y: *mut B,
-        n: usize,
-        _: bool,
+        rows: &Rows<A, B, N>,
     ) {
         // SAFETY: the level is supported, and the formula is of this type.
-        unsafe { S::new_unchecked().vectorize(Loop { f: *f.cast::<F>(), x, step, y, n }) }
+        unsafe { S::new_unchecked().vectorize(Loop { f: *f.cast::<F>(), rows: *rows }) }
     }
     match level() {
         // 512-bit vectors bring nothing that 256 bits do not, for so little arithmetic.

@@ -7,6 +7,7 @@ mod drive;
 mod float;
 mod gaps;
 mod int;
+mod rows;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -385,6 +385,56 @@ fn tiles_of_any_layout() {
     set_num_threads(0);
 }
 
+/// Rows of a few elements, each operand with another step along them and from one to the next.
+fn short_rows<T: FloatElem + Debug + PartialEq>(of: fn(f32) -> T) {
+    const ROWS: usize = 601;
+    for n in [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65] {
+        let room =
+            |at: usize| -> Vec<T> { (at..at + ROWS * (2 * n + 3)).map(|i| of((i % 251) as f32)).collect() };
+        let (gaps, second, row, column, other) = (room(0), room(1), room(2), room(3), room(4));
+        let wide = n as isize + 3;
+        let (wide, twice) = ([wide, 1], [2 * n as isize, 2]);
+        for (c, cs) in [(&row, [0, 1]), (&column, [1, 0]), (&other, wide)] {
+            let (mut got, mut in_place, mut want) = (room(5), gaps.clone(), room(5));
+            let mut want_in_place = gaps.clone();
+            for i in 0..ROWS {
+                for j in 0..n {
+                    let at = |s: [isize; 2]| i * s[0] as usize + j * s[1] as usize;
+                    let value = alone(Three, [gaps[at(wide)], second[at(twice)], c[at(cs)]], gaps[0]);
+                    (want[at(wide)], want_in_place[at(wide)]) = (value, value);
+                }
+            }
+            let x = |ptr| {
+                let (second, c) = (second.as_ptr(), c.as_ptr());
+                [In { ptr, strides: &wide }, In { ptr: second, strides: &twice }, In { ptr: c, strides: &cs }]
+            };
+            let y = Out { ptr: got.as_mut_ptr(), strides: &wide };
+            let on_first = Out { ptr: in_place.as_mut_ptr(), strides: &wide };
+            // SAFETY: the buffers hold all rows; the output is exactly the first input or none.
+            unsafe {
+                float(Three, &[ROWS, n], x(gaps.as_ptr()), y);
+                float(Three, &[ROWS, n], x(on_first.ptr.cast_const()), on_first);
+            }
+            assert!(got == want && in_place == want_in_place, "{n} {cs:?}");
+        }
+    }
+}
+
+#[test]
+fn short_rows_with_gaps() {
+    for level in available() {
+        for threads in [1, 3] {
+            set_num_threads(threads);
+            with_level(level, || {
+                short_rows::<f32>(|x| x);
+                short_rows::<f64>(f64::from);
+                short_rows::<bf16>(bf16::from_f32);
+            });
+        }
+    }
+    set_num_threads(0);
+}
+
 #[test]
 fn tiles_of_integers_and_comparisons() {
     let (rows, columns) = (70usize, 601usize);

@@ -1,9 +1,10 @@
 //! Operands that lie in other directions than the result, or with gaps: computed in tiles, so that each cache line that is
 //! touched is used whole while it is near.
-use super::drive::{MAX_OPERANDS, Row, is_row};
+use super::drive::MAX_OPERANDS;
 use super::gaps::{gather, scatter};
+use super::rows::{Row, Rows, is_row};
 use crate::nest::Nest;
-use crate::simd::{Kernel, LINE, Level, MAX_LANES, Simd, dispatch_unchecked, prefetch_lines};
+use crate::simd::{Kernel, LINE, Level, Simd, dispatch_unchecked};
 use crate::transpose;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -127,7 +128,6 @@ impl<const N: usize> Tiles<N> {
         past: bool,
     ) {
         let mut room = Room([MaybeUninit::uninit(); TILE_BYTES]);
-        let mut repeated = [[MaybeUninit::<A>::uninit(); MAX_LANES]; N];
         let [height, width] = self.tile;
         let size = size_of::<A>().max(size_of::<B>());
         let pitch = pitch(size, width);
@@ -165,18 +165,17 @@ impl<const N: usize> Tiles<N> {
                     let y = y.offset(at[MAX_OPERANDS]);
                     let (to, down) =
                         if lies_in_rows { (y, self.across[MAX_OPERANDS]) } else { (out, pitch as isize) };
-                    for r in 0..part.rows as isize {
-                        let mut x = rows.map(|(x, down)| x.offset(r * down));
-                        for i in (0..N).filter(|&i| direct(i) && self.across[i] != 0) {
-                            let bytes = part.columns * step[i] * size_of::<A>();
-                            prefetch_lines(x[i].wrapping_offset(self.across[i]), bytes);
-                        }
-                        for i in (0..N).filter(|&i| step[i] == 0) {
-                            repeated[i] = [MaybeUninit::new(*x[i]); MAX_LANES];
-                            x[i] = repeated[i].as_ptr().cast();
-                        }
-                        row(formula, x, step, to.offset(r * down), part.columns, past && lies_in_rows);
-                    }
+                    let rows = Rows {
+                        x: rows.map(|(x, _)| x),
+                        step,
+                        down: rows.map(|(_, down)| down),
+                        y: to,
+                        y_down: down,
+                        count: part.rows,
+                        n: part.columns,
+                        past: past && lies_in_rows,
+                    };
+                    row(formula, &rows);
                     if !lies_in_rows {
                         dispatch_unchecked(level, Put { part, from: out, to: y, steps: steps(MAX_OPERANDS) });
                     }
