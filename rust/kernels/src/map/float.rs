@@ -197,9 +197,7 @@ fn row<T: Float, F: Formula<N>, const N: usize>() -> Row<T, T, N> {
     unsafe fn at<S: Simd, T: Float, F: Formula<N>, const N: usize>(f: *const (), rows: &Rows<T, T, N>) {
         // SAFETY: the level is supported, and the formula is of this type.
         let (simd, f) = unsafe { (S::new_unchecked(), *f.cast::<F>()) };
-        // The portable level need not be fast: one form of each formula does.
-        let is_portable = matches!(S::LEVEL, Level::Portable);
-        if is_portable || rows.step != [1; N] || is_short(rows) {
+        if rows.step != [1; N] || is_short(rows) {
             return simd.vectorize(Loop { f, rows: *rows });
         }
         for r in 0..rows.count {
