@@ -15,6 +15,8 @@ pub const MAX_OPERANDS: usize = 3;
 
 /// Operands that do not lie in rows are gathered into blocks of so many elements: a few kilobytes, safe in the first cache.
 pub(super) const BLOCK: usize = 512;
+/// Rows shorter than this are gathered into blocks as well where each takes a call or more.
+pub(super) const SHORT: usize = 32;
 /// Rows shorter than this are not stored past the caches: too few of their vectors are whole and aligned.
 const ROW_PAST: usize = 256;
 /// Work is handed out in units of so many elements: whole cache lines.
@@ -172,20 +174,19 @@ impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
             let whole = if column == 0 { (left / self.n).min(rows - row % rows) } else { 0 };
             let (count, n) = if whole > 0 { (whole, self.n) } else { (1, left.min(self.n - column)) };
             blocks.each(row / rows..row / rows + 1, |at| {
-                let place =
-                    |i: usize| at[i] + (row % rows) as isize * down[i] + column as isize * self.inner[i];
-                let rows = Rows {
-                    x: std::array::from_fn(|i| self.x[i].wrapping_offset(place(i))),
+                let block = Rows {
+                    x: std::array::from_fn(|i| self.x[i].wrapping_offset(at[i])),
                     step: std::array::from_fn(|i| self.inner[i] as usize),
                     down: std::array::from_fn(|i| down[i]),
-                    y: self.y.wrapping_offset(place(MAX_OPERANDS)),
+                    y: self.y.wrapping_offset(at[MAX_OPERANDS]),
                     y_down: down[MAX_OPERANDS],
                     count,
                     n,
                     past: self.past,
                 };
+                let (x, y) = block.at(row % rows, column);
                 // SAFETY: the rows lie inside the operands; tasks write different elements.
-                unsafe { (self.row)(self.formula, &rows) };
+                unsafe { (self.row)(self.formula, &Rows { x, y, ..block }) };
             });
             start += count * n;
         }

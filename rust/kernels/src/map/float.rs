@@ -1,5 +1,5 @@
 //! Formulas on floats.
-use super::drive::{BLOCK, contiguous, drive, drive_contiguous, grain};
+use super::drive::{BLOCK, SHORT, contiguous, drive, drive_contiguous, grain};
 use super::gaps::gather;
 use super::rows::{Line, Row, Rows};
 use super::{Formula, stream};
@@ -52,7 +52,7 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
                 Some(n) => {
                     drive_contiguous(half_rows::<T, N>, formula, F::WEIGHT, n, x.map(|x| x.ptr), y.ptr)
                 }
-                None => drive(half_rows::<T, N>, formula, (F::WEIGHT, SHORT_HALVES), shape, x, y),
+                None => drive(half_rows::<T, N>, formula, (F::WEIGHT, SHORT), shape, x, y),
             }
         }
     }
@@ -88,8 +88,7 @@ const GROUP: usize = 4;
 /// Whether rows are computed a vector wide from the first to the last, not one after the other.
 #[inline(always)]
 fn is_short<T, const N: usize>(rows: &Rows<T, T, N>) -> bool {
-    const SHORT: usize = 4 * LINE;
-    rows.count > 1 && !rows.past && rows.n * size_of::<T>() <= SHORT
+    rows.count > 1 && !rows.past && rows.n * size_of::<T>() <= 4 * LINE
 }
 
 /// # Safety
@@ -103,7 +102,7 @@ unsafe fn put<V: FloatVec>(value: V, to: *mut V::Elem, past: bool) {
 /// A vector of a row.
 ///
 /// # Safety
-/// The row is as [`Row`] describes it, and has as many elements.
+/// The row is as [`Rows`] describes it, and has as many elements.
 #[inline(always)]
 unsafe fn get<V: FloatVec>(token: V::Token, x: *const V::Elem, step: usize) -> V {
     // SAFETY: the caller's promise.
@@ -216,9 +215,6 @@ fn row<T: Float, F: Formula<N>, const N: usize>() -> Row<T, T, N> {
         _ => at::<crate::simd::Portable, T, F, N>,
     }
 }
-
-/// Rows of fewer 16-bit floats are gathered: each row takes several calls.
-const SHORT_HALVES: usize = 32;
 
 /// How a row of 16-bit floats is computed: by the row function of the type they are widened to.
 struct Halves<T: FloatElem, const N: usize> {

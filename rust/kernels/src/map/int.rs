@@ -1,5 +1,5 @@
 //! Formulas on integers, comparisons and selection: plain loops, which the compiler turns into the level's vectors.
-use super::drive::{BLOCK, MAX_OPERANDS, drive};
+use super::drive::{BLOCK, MAX_OPERANDS, SHORT, drive};
 use super::gaps::gather;
 use super::rows::{Row, Rows};
 use super::{Comparison, IntElem, IntFormula};
@@ -8,9 +8,6 @@ use crate::operand::{In, Out, Shared};
 use crate::pool;
 use crate::simd::{self, Kernel, Simd, level};
 use std::mem::MaybeUninit;
-
-/// Rows of fewer elements are gathered.
-const SHORT: usize = 32;
 
 /// `y = f(x...)`, element by element; arithmetic wraps.
 ///
