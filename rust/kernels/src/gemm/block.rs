@@ -73,12 +73,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
 
     /// Shares the block out in parts.
     unsafe fn share<S: Simd>(&self, simd: S) {
-        let (rows, panel) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
         let most = self.work() / (GRAIN / 2);
-        let (tiles, panels) = (self.p.m.div_ceil(rows), self.n.div_ceil(panel));
-        let (tiles_down, panels_wide) = parts(tiles, panels, pool::num_threads(), most, self.pack.a);
-        // Evenly: threads that do as much are done together.
-        let (high, wide) = (even_rows(self.p.m, tiles_down * rows), panels_wide * panel);
+        let (high, wide) = parts::<S, Sum<E>>((self.p.m, self.n), pool::num_threads(), most, self.pack);
         let down = self.p.m.div_ceil(high);
         pool::run(down * self.n.div_ceil(wide), &|i| {
             // Neighbouring tasks use the same columns of `b`.

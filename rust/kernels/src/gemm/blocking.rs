@@ -168,25 +168,30 @@ pub(super) fn shares_columns(m: usize, n: usize, k: usize, panels: usize) -> boo
     is_even && m.saturating_mul(k + n) < n.saturating_mul(k)
 }
 
-/// How many tiles high and panels wide the parts are that `threads` share out, at most `most` parts: as is soonest done by
-/// threads that take turns.
-pub(super) fn parts(
-    tiles: usize,
-    panels: usize,
+/// How many rows high and columns wide the parts are that `threads` share out, at most `most` parts, whole tiles but for the
+/// last: as is soonest done by threads that take turns.
+pub(super) fn parts<S: Simd, T: Single>(
+    (m, n): (usize, usize),
     threads: usize,
     most: usize,
-    packs_a: bool,
+    pack: Packing,
 ) -> (usize, usize) {
+    let (rows, panel) = (Tile::<S, T>::ROWS, Tile::<S, T>::COLUMNS);
+    let (tiles, panels) = (m.div_ceil(rows), n.div_ceil(panel));
     let most = most.min(TASKS_A_THREAD * threads).max(1);
-    let mut best = (usize::MAX, (tiles, panels));
+    let mut best = (usize::MAX, (m, n));
     for down in 1..=tiles.min(most) {
-        let tiles_down = tiles.div_ceil(down);
+        // Evenly: threads that do as much are done together.
+        let high = even_rows(m, tiles.div_ceil(down) * rows);
         for across in 1..=panels.min(most / down) {
-            let panels_wide = panels.div_ceil(across);
-            let count = tiles.div_ceil(tiles_down) * panels.div_ceil(panels_wide);
-            // In quarters of a tile's time: a part packs its rows of `a`, and fetches its panels of `b` from afar.
-            let time = 4 * tiles_down * (panels_wide + usize::from(packs_a)) + panels_wide + 1;
-            best = best.min((count.div_ceil(threads) * time, (tiles_down, panels_wide)));
+            let wide = n.min(panels.div_ceil(across) * panel);
+            let count = m.div_ceil(high) * n.div_ceil(wide);
+            // In multiply-adds: a part packs its rows of `a`, or reads them from afar, and so its panels of `b`, which it finds
+            // in another core's cache where they are packed. The last is for the part itself.
+            let near = if pack.a { panel } else { rows / 4 };
+            let far = if pack.b { rows / 2 } else { rows / 4 };
+            let time = high * (wide + near) + wide * far + panel * rows / 4;
+            best = best.min((count.div_ceil(threads) * time, (high, wide)));
         }
     }
     best.1

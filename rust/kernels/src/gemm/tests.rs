@@ -1,7 +1,8 @@
 mod row;
 
+use super::blocking::Packing;
 use super::*;
-use crate::simd::{LINE, Level, available, with_level};
+use crate::simd::{Kernel, LINE, Level, Simd, available, with_level};
 
 fn narrow<T: GemmElem>(x: f64) -> T {
     T::narrow(T::Compute::from_f64(x))
@@ -547,18 +548,37 @@ fn a_batch_keeps_within_the_scratch_asked_for() {
     assert!(c.iter().all(|x| x.to_f32().is_finite()));
 }
 
+struct Parts((usize, usize), usize, usize, Packing);
+
+impl Kernel for Parts {
+    type Output = (usize, usize);
+    fn run<S: Simd>(self, _: S) -> (usize, usize) {
+        blocking::parts::<S, f32>(self.0, self.1, self.2, self.3)
+    }
+}
+
 #[test]
 fn parts_cover_a_block() {
-    for (tiles, panels, threads, most) in
-        [(22, 25, 2, 100), (1, 1, 8, 0), (7, 3, 3, 5), (86, 32, 2, 1000), (3, 400, 16, 64)]
-    {
-        let (down, wide) = blocking::parts(tiles, panels, threads, most, true);
-        assert!((1..=tiles).contains(&down) && (1..=panels).contains(&wide));
-        assert!(
-            tiles.div_ceil(down) * panels.div_ceil(wide) <= most.max(1),
-            "{tiles} {panels} {threads} {most}"
-        );
+    let packs = |a, b| Packing { a, b, a_is_near: false, a_stays: false, b_is_far: false };
+    for pack in [packs(false, false), packs(true, true)] {
+        for ((m, n), threads, most) in [
+            ((256, 800), 2, 100),
+            ((1, 1), 8, 0),
+            ((80, 96), 3, 5),
+            ((1024, 1024), 2, 1000),
+            ((30, 12800), 16, 64),
+        ] {
+            let (high, wide) = simd::dispatch(Parts((m, n), threads, most, pack));
+            assert!((1..=m).contains(&high) && (1..=n).contains(&wide));
+            assert!(m.div_ceil(high) * n.div_ceil(wide) <= most.max(1), "{m} {n} {threads} {most}");
+        }
     }
+}
+
+#[test]
+fn threads_share_rows_where_they_would_read_all_of_them() {
+    let pack = Packing { a: false, b: false, a_is_near: false, a_stays: false, b_is_far: false };
+    assert_eq!(simd::dispatch(Parts((4096, 64), 2, 1000, pack)), (2048, 64));
 }
 
 #[test]
