@@ -46,10 +46,12 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         self.p.m.saturating_mul(self.n).saturating_mul(self.k.max(1))
     }
 
+    /// Some rows, by this thread; or all, by several.
+    ///
     /// # Safety
     /// The matrices are valid, and `packed` has room where `b` is packed.
     #[inline(always)]
-    pub unsafe fn compute<S: Simd>(&self, simd: S, may_share: bool) {
+    pub unsafe fn compute<S: Simd>(&self, simd: S, rows: Range<usize>, may_share: bool) {
         let panel = Tile::<S, Sum<E>>::COLUMNS;
         if !(may_share && is_worth_sharing(self.work())) {
             if self.pack.b {
@@ -57,7 +59,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 unsafe { self.pack_panels(simd, 0..self.n.div_ceil(panel)) };
             }
             // SAFETY: promised by the caller.
-            unsafe { self.part(simd, Part { row: 0, m: self.p.m, column: 0, n: self.n }) };
+            unsafe { self.part(simd, Part { row: rows.start, m: rows.len(), column: 0, n: self.n }) };
             return;
         }
         if self.pack.b {

@@ -33,8 +33,12 @@ pub(super) fn waits<E: GemmElem>(k: usize) -> bool {
 
 /// Whether a product is done without scratch, unless it is [split], and not worth two threads.
 pub(super) fn is_small<E: GemmElem>(m: usize, n: usize, k: usize) -> bool {
-    let fits = || blocking::packed_bytes::<E>(n, k) <= STACK_BYTES && !waits::<E>(k);
-    m == 1 || m.saturating_mul(n).saturating_mul(k) < 4 * GRAIN && fits()
+    m == 1 || m.saturating_mul(n).saturating_mul(k) < 4 * GRAIN && fits_stack::<E>(n, k)
+}
+
+/// Whether all of packed `b` has room on a stack, and nothing else is needed.
+fn fits_stack<E: GemmElem>(n: usize, k: usize) -> bool {
+    blocking::packed_bytes::<E>(n, k) <= STACK_BYTES && !waits::<E>(k)
 }
 
 /// Computes a product.
@@ -98,6 +102,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for Driver<'_, E, D> {
             self.blocks(simd, pack, std::ptr::null_mut());
         } else if p.m <= FEW_TILES * Tile::<S, Sum<E>>::ROWS || self.pays_by_panel(simd, pack) {
             self.panels(simd, pack);
+        } else if self.pays_by_rows(simd) {
+            self.rows(simd, pack);
         } else if is_small::<E>(p.m, p.n, p.k) {
             self.on_stack(simd, pack);
         } else {
@@ -119,6 +125,25 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
         let threads = if self.may_share { pool::num_threads() } else { 1 };
         let is_even = panels.is_multiple_of(threads) || panels >= 4 * threads;
         !E::IS_COMPUTE && !pack.a && pack.a_is_near && is_even
+    }
+
+    /// Whether each thread had better pack all of `b` for rows of its own: where that is little, threads need not wait for
+    /// each other in between, nor write to the same rows.
+    #[inline(always)]
+    fn pays_by_rows<S: Simd>(&self, _: S) -> bool {
+        let p = self.product;
+        let has_rows = || p.m >= 2 * Tile::<S, Sum<E>>::ROWS * pool::num_threads();
+        self.shares() && fits_stack::<E>(p.n, p.k) && p.n <= B_COLUMNS && has_rows()
+    }
+
+    /// Each thread with a packed `b` of its own.
+    #[inline(always)]
+    fn rows<S: Simd>(&self, simd: S, pack: Packing) {
+        let (p, parts) = (self.product, pool::num_threads());
+        pool::run(parts, &|i| {
+            let rows = pool::cut(p.m, parts, i)..pool::cut(p.m, parts, i + 1);
+            some_rows::<S, E, D>(simd, p, pack, rows);
+        });
     }
 
     /// Whether the product is worth several threads.
@@ -159,7 +184,7 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
             let packed = Shared(packed);
             let panels = n.div_ceil(panel);
             if !(pack.b && self.shares() && shares_columns(p.m, n, p.k, panels)) {
-                some_columns::<S, E, D>(simd, p, pack, column, n, packed, self.may_share);
+                some_columns::<S, E, D>(simd, p, pack, 0..p.m, column, n, packed, self.may_share);
                 continue;
             }
             let wide = panels.div_ceil(pool::num_threads()) * panel;
@@ -168,18 +193,32 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
             pool::run(n.div_ceil(wide), &|i| {
                 let first = i * wide;
                 let (n, packed) = (wide.min(n - first), Shared(packed.get().wrapping_add(first * depth)));
-                some_columns::<S, E, D>(simd, p, pack, column + first, n, packed, false);
+                some_columns::<S, E, D>(simd, p, pack, 0..p.m, column + first, n, packed, false);
             });
         }
     }
 }
 
-/// Some columns, block by block of `k`.
+/// Some rows, with room for packed `b` on this thread's stack. Not inlined: others need not make that room.
+#[inline(never)]
+fn some_rows<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
+    simd: S,
+    p: &Product<E>,
+    pack: Packing,
+    rows: Range<usize>,
+) {
+    let mut room = Aligned(MaybeUninit::<[u8; STACK_BYTES]>::uninit());
+    let packed = Shared(room.0.as_mut_ptr().cast());
+    some_columns::<S, E, D>(simd, p, pack, rows, 0, p.n, packed, false);
+}
+
+/// Some columns of some rows, block by block of `k`.
 #[inline(always)]
 fn some_columns<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     simd: S,
     p: &Product<E>,
     pack: Packing,
+    rows: Range<usize>,
     column: usize,
     n: usize,
     packed: Shared<*mut Sum<E>>,
@@ -187,9 +226,9 @@ fn some_columns<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
 ) {
     let panel = Tile::<S, Sum<E>>::COLUMNS;
     let high = even_rows(p.m, Tile::<S, Sum<E>>::ROWS);
-    let rows = if pack.a { p.m.div_ceil(high) * row_step(high) } else { 0 };
-    let is_alone = !may_share || pool::num_threads() == 1;
-    if E::IS_COMPUTE && pack.b && is_alone && pack.a_stays && rows + PANELS * panel <= n {
+    let packed_rows = if pack.a { p.m.div_ceil(high) * row_step(high) } else { 0 };
+    let is_alone = rows.len() == p.m && (!may_share || pool::num_threads() == 1);
+    if E::IS_COMPUTE && pack.b && is_alone && pack.a_stays && packed_rows + PANELS * panel <= n {
         // The room for all columns holds all rows and some panels.
         let depth = items::<E, D>(k_block::<E>(p.k));
         let a = pack.a.then_some(packed.get().wrapping_add(PANELS * panel * depth));
@@ -199,7 +238,7 @@ fn some_columns<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
         let (tiles_pack, multiply) = (false, PhantomData);
         let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply };
         // SAFETY: the matrices are valid, and the packed block fits the room.
-        unsafe { block.compute(simd, may_share) };
+        unsafe { block.compute(simd, rows.clone(), may_share) };
     });
 }
 
