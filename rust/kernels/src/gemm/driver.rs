@@ -33,12 +33,12 @@ pub(super) fn waits<E: GemmElem>(k: usize) -> bool {
 
 /// Whether a product is done without scratch, unless it is [split], and not worth two threads.
 pub(super) fn is_small<E: GemmElem>(m: usize, n: usize, k: usize) -> bool {
-    m == 1 || m.saturating_mul(n).saturating_mul(k) < 4 * GRAIN && fits_stack::<E>(n, k)
+    m == 1 || m.saturating_mul(n).saturating_mul(k) < 4 * GRAIN && fits::<E>(n, k, STACK_BYTES)
 }
 
-/// Whether all of packed `b` has room on a stack, and nothing else is needed.
-fn fits_stack<E: GemmElem>(n: usize, k: usize) -> bool {
-    blocking::packed_bytes::<E>(n, k) <= STACK_BYTES && !waits::<E>(k)
+/// Whether so many bytes are all the scratch that is needed.
+fn fits<E: GemmElem>(n: usize, k: usize, bytes: usize) -> bool {
+    blocking::packed_bytes::<E>(n, k) <= bytes && !waits::<E>(k)
 }
 
 /// Computes a product.
@@ -133,7 +133,7 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
     fn pays_by_rows<S: Simd>(&self, _: S) -> bool {
         let p = self.product;
         let has_rows = || p.m >= 2 * Tile::<S, Sum<E>>::ROWS * pool::num_threads();
-        self.shares() && fits_stack::<E>(p.n, p.k) && p.n <= B_COLUMNS && has_rows()
+        self.shares() && fits::<E>(p.n, p.k, PANELS_BYTES) && p.n <= B_COLUMNS && has_rows()
     }
 
     /// Each thread with a packed `b` of its own.
@@ -142,7 +142,12 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
         let (p, parts) = (self.product, pool::num_threads());
         pool::run(parts, &|i| {
             let rows = pool::cut(p.m, parts, i)..pool::cut(p.m, parts, i + 1);
-            some_rows::<S, E, D>(simd, p, pack, rows);
+            // Room on the stack is touched page by page before it is used.
+            if fits::<E>(p.n, p.k, STACK_BYTES) {
+                some_rows::<S, E, D, STACK_BYTES>(simd, p, pack, rows)
+            } else {
+                some_rows::<S, E, D, PANELS_BYTES>(simd, p, pack, rows)
+            }
         });
     }
 
@@ -201,13 +206,13 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
 
 /// Some rows, with room for packed `b` on this thread's stack. Not inlined: others need not make that room.
 #[inline(never)]
-fn some_rows<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
+fn some_rows<S: Simd, E: GemmElem, D: Multiply<Sum<E>>, const BYTES: usize>(
     simd: S,
     p: &Product<E>,
     pack: Packing,
     rows: Range<usize>,
 ) {
-    let mut room = Aligned(MaybeUninit::<[u8; STACK_BYTES]>::uninit());
+    let mut room = Aligned(MaybeUninit::<[u8; BYTES]>::uninit());
     let packed = Shared(room.0.as_mut_ptr().cast());
     some_columns::<S, E, D>(simd, p, pack, rows, 0, p.n, packed, false);
 }
