@@ -76,7 +76,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     /// Shares the block out in parts.
     unsafe fn share<S: Simd>(&self, simd: S) {
         let most = self.work() / (GRAIN / 2);
-        let (high, wide) = parts::<S, Sum<E>>((self.p.m, self.n), pool::num_threads(), most, self.pack);
+        let (high, wide) =
+            parts::<S, Sum<E>>((self.p.m, self.n, self.k), pool::num_threads(), most, self.pack);
         let down = self.p.m.div_ceil(high);
         pool::run(down * self.n.div_ceil(wide), &|i| {
             // Neighbouring tasks use the same columns of `b`.

@@ -53,6 +53,10 @@ pub(super) const MANY_ROWS: usize = 32;
 /// Tiles whose rows of `a` are packed together: where rows are close, several share a cache line.
 pub(super) const ROW_TILES: usize = 4;
 
+/// What it takes, in multiply-adds, that two threads write to a row of `c`: each core fetches ahead, and takes lines from the
+/// other. Where sums take long, stores do not wait for it.
+const ROW_OF_TWO: usize = 1024;
+
 /// So many tiles of rows do not pay for packing all of `b` before it is used.
 pub(super) const FEW_TILES: usize = 4;
 
@@ -171,7 +175,7 @@ pub(super) fn shares_columns(m: usize, n: usize, k: usize, panels: usize) -> boo
 /// How many rows high and columns wide the parts are that `threads` share out, at most `most` parts, whole tiles but for the
 /// last: as is soonest done by threads that take turns.
 pub(super) fn parts<S: Simd, T: Single>(
-    (m, n): (usize, usize),
+    (m, n, k): (usize, usize, usize),
     threads: usize,
     most: usize,
     pack: Packing,
@@ -186,11 +190,12 @@ pub(super) fn parts<S: Simd, T: Single>(
         for across in 1..=panels.min(most / down) {
             let wide = n.min(panels.div_ceil(across) * panel);
             let count = m.div_ceil(high) * n.div_ceil(wide);
-            // In multiply-adds: a part packs its rows of `a`, or reads them from afar, and so its panels of `b`, which it finds
-            // in another core's cache where they are packed. The last is for the part itself.
-            let near = if pack.a { panel } else { rows / 4 };
-            let far = if pack.b { rows / 2 } else { rows / 4 };
-            let time = high * (wide + near) + wide * far + panel * rows / 4;
+            // In multiply-adds: a part packs its rows of `a`, or reads them from afar, and so its columns of `b`, which may lie
+            // in another core's cache if they are packed. The last is for the part itself.
+            let row =
+                if pack.a { panel } else { rows / 4 } + if across > 1 { ROW_OF_TWO / k.max(1) } else { 0 };
+            let column = if pack.b { panel / 2 } else { rows / 4 };
+            let time = high * (wide + row) + wide * column + panel * rows / 4;
             best = best.min((count.div_ceil(threads) * time, (high, wide)));
         }
     }

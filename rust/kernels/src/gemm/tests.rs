@@ -548,7 +548,7 @@ fn a_batch_keeps_within_the_scratch_asked_for() {
     assert!(c.iter().all(|x| x.to_f32().is_finite()));
 }
 
-struct Parts((usize, usize), usize, usize, Packing);
+struct Parts((usize, usize, usize), usize, usize, Packing);
 
 impl Kernel for Parts {
     type Output = (usize, usize);
@@ -568,7 +568,7 @@ fn parts_cover_a_block() {
             ((1024, 1024), 2, 1000),
             ((30, 12800), 16, 64),
         ] {
-            let (high, wide) = simd::dispatch(Parts((m, n), threads, most, pack));
+            let (high, wide) = simd::dispatch(Parts((m, n, 256), threads, most, pack));
             assert!((1..=m).contains(&high) && (1..=n).contains(&wide));
             assert!(m.div_ceil(high) * n.div_ceil(wide) <= most.max(1), "{m} {n} {threads} {most}");
         }
@@ -578,7 +578,7 @@ fn parts_cover_a_block() {
 #[test]
 fn threads_share_rows_where_they_would_read_all_of_them() {
     let pack = Packing { a: false, b: false, a_is_near: false, a_stays: false, b_is_far: false };
-    assert_eq!(simd::dispatch(Parts((4096, 64), 2, 1000, pack)), (2048, 64));
+    assert_eq!(simd::dispatch(Parts((4096, 64, 64), 2, 1000, pack)), (2048, 64));
 }
 
 #[test]
