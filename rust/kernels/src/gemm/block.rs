@@ -46,23 +46,16 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         self.p.m.saturating_mul(self.n).saturating_mul(self.k.max(1))
     }
 
-    /// Some rows, by this thread; or all, by several.
-    ///
     /// # Safety
     /// The matrices are valid, and `packed` has room where `b` is packed.
     #[inline(always)]
-    pub unsafe fn compute<S: Simd>(&self, simd: S, rows: Range<usize>, may_share: bool) {
-        let panel = Tile::<S, Sum<E>>::COLUMNS;
+    pub unsafe fn compute<S: Simd>(&self, simd: S, may_share: bool) {
         if !(may_share && is_worth_sharing(self.work())) {
-            if self.pack.b {
-                // SAFETY: promised by the caller.
-                unsafe { self.pack_panels(simd, 0..self.n.div_ceil(panel)) };
-            }
             // SAFETY: promised by the caller.
-            unsafe { self.part(simd, Part { row: rows.start, m: rows.len(), column: 0, n: self.n }) };
-            return;
+            return unsafe { self.alone(simd, 0..self.p.m) };
         }
         if self.pack.b {
+            let panel = Tile::<S, Sum<E>>::COLUMNS;
             let grain = (8 << 10) / (self.k.max(1) * panel) + 1;
             pool::chunks(self.n.div_ceil(panel), grain, |range| {
                 // SAFETY: promised by the caller; each panel has its own room.
@@ -71,6 +64,21 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         }
         // SAFETY: promised by the caller.
         unsafe { self.share(simd) }
+    }
+
+    /// Some rows, by this thread, which packs all of `b` for them.
+    ///
+    /// # Safety
+    /// As for [`compute`](Block::compute).
+    #[inline(always)]
+    pub unsafe fn alone<S: Simd>(&self, simd: S, rows: Range<usize>) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            if self.pack.b {
+                self.pack_panels(simd, 0..self.n.div_ceil(Tile::<S, Sum<E>>::COLUMNS));
+            }
+            self.part(simd, Part { row: rows.start, m: rows.len(), column: 0, n: self.n });
+        }
     }
 
     /// Shares the block out in parts.

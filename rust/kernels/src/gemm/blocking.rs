@@ -192,10 +192,10 @@ pub(super) fn parts<S: Simd, T: Single>(
             let count = m.div_ceil(high) * n.div_ceil(wide);
             // In multiply-adds: a part packs its rows of `a`, or reads them from afar, and so its columns of `b`, which may lie
             // in another core's cache if they are packed. The last is for the part itself.
-            let row =
-                if pack.a { panel } else { rows / 4 } + if across > 1 { ROW_OF_TWO / k.max(1) } else { 0 };
+            let shared = if across > 1 { ROW_OF_TWO / k.max(1) } else { 0 };
+            let row = if pack.a { panel } else { rows / 4 };
             let column = if pack.b { panel / 2 } else { rows / 4 };
-            let time = high * (wide + row) + wide * column + panel * rows / 4;
+            let time = high * (wide + row + shared) + wide * column + panel * rows / 4;
             best = best.min((count.div_ceil(threads) * time, (high, wide)));
         }
     }

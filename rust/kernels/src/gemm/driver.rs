@@ -189,8 +189,7 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
             let packed = Shared(packed);
             let panels = n.div_ceil(panel);
             if !(pack.b && self.shares() && shares_columns(p.m, n, p.k, panels)) {
-                let part = Part { row: 0, m: p.m, column, n };
-                some_part::<S, E, D>(simd, p, pack, part, packed, self.may_share);
+                some_columns::<S, E, D>(simd, p, pack, column, n, packed, self.may_share);
                 continue;
             }
             let wide = panels.div_ceil(pool::num_threads()) * panel;
@@ -199,8 +198,7 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
             pool::run(n.div_ceil(wide), &|i| {
                 let first = i * wide;
                 let (n, packed) = (wide.min(n - first), Shared(packed.get().wrapping_add(first * depth)));
-                let part = Part { row: 0, m: p.m, column: column + first, n };
-                some_part::<S, E, D>(simd, p, pack, part, packed, false);
+                some_columns::<S, E, D>(simd, p, pack, column + first, n, packed, false);
             });
         }
     }
@@ -216,26 +214,30 @@ fn some_rows<S: Simd, E: GemmElem, D: Multiply<Sum<E>>, const BYTES: usize>(
 ) {
     let mut room = Aligned(MaybeUninit::<[u8; BYTES]>::uninit());
     let packed = Shared(room.0.as_mut_ptr().cast());
-    let part = Part { row: rows.start, m: rows.len(), column: 0, n: p.n };
-    some_part::<S, E, D>(simd, p, pack, part, packed, false);
+    k_blocks(p, |k_done, k, finish| {
+        let (column, n, tiles_pack, multiply) = (0, p.n, false, PhantomData);
+        let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply };
+        // SAFETY: the matrices are valid, and the packed block fits the room.
+        unsafe { block.alone(simd, rows.clone()) };
+    });
 }
 
-/// Some columns of some rows, block by block of `k`.
+/// Some columns, block by block of `k`.
 #[inline(always)]
-fn some_part<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
+fn some_columns<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     simd: S,
     p: &Product<E>,
     pack: Packing,
-    part: Part,
+    column: usize,
+    n: usize,
     packed: Shared<*mut Sum<E>>,
     may_share: bool,
 ) {
     let panel = Tile::<S, Sum<E>>::COLUMNS;
     let high = even_rows(p.m, Tile::<S, Sum<E>>::ROWS);
-    let packed_rows = if pack.a { p.m.div_ceil(high) * row_step(high) } else { 0 };
-    let Part { row, m, column, n } = part;
-    let is_alone = m == p.m && (!may_share || pool::num_threads() == 1);
-    if E::IS_COMPUTE && pack.b && is_alone && pack.a_stays && packed_rows + PANELS * panel <= n {
+    let rows = if pack.a { p.m.div_ceil(high) * row_step(high) } else { 0 };
+    let is_alone = !may_share || pool::num_threads() == 1;
+    if E::IS_COMPUTE && pack.b && is_alone && pack.a_stays && rows + PANELS * panel <= n {
         // The room for all columns holds all rows and some panels.
         let depth = items::<E, D>(k_block::<E>(p.k));
         let a = pack.a.then_some(packed.get().wrapping_add(PANELS * panel * depth));
@@ -245,7 +247,7 @@ fn some_part<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
         let (tiles_pack, multiply) = (false, PhantomData);
         let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply };
         // SAFETY: the matrices are valid, and the packed block fits the room.
-        unsafe { block.compute(simd, row..row + m, may_share) };
+        unsafe { block.compute(simd, may_share) };
     });
 }
 
