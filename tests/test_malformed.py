@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -131,39 +132,26 @@ def test_malformed_calls_of_ops(op: Op) -> None:
 def test_malformed_optimizer_steps() -> None:
     from retrograd import _core
 
-    def lists(n: int = 2) -> list[Any]:
-        p = [rg.ones(3) for _ in range(n)]
-        g = [rg.ones(3) for _ in range(n)]
-        return [p, g]
+    def check(name: str, step: Callable[..., Any], hyper: list[float], *names: str) -> None:
+        numbers = rg.tensor(hyper, dtype=rg.float64)
+        params = [rg.ones(3, requires_grad=True) for _ in range(2)]
+        for p in params:
+            p.grad = rg.ones(3)
+        state: dict[Any, Any] = {}
+        good: list[Any] = [state, params, numbers]
+        step(*good)
+        assert [list(state[p]) for p in params] == [list(names)] * 2
+        for bad in [*JUNK, [rg.ones(3)], {params[0]: 1}, {params[0]: {"step": rg.ones(2)}}, [1, 2], *ODD[:20]]:
+            for i in range(len(good)):
+                call(f"{name} argument {i} = {bad!r:.80}", step, *good[:i], bad, *good[i + 1 :])
+            for entry in names:
+                whole = {p: {key: value.clone() for key, value in state[p].items()} for p in params}
+                whole[params[1]][entry] = bad
+                call(f"{name} with {entry} = {bad!r:.80}", step, whole, params, numbers)
 
-    steps = [rg.zeros(()) for _ in range(2)]
-    hyper = rg.tensor([0.1, 0.9, 0.0, 0.0], dtype=rg.float64)
-    good: list[Any] = [*lists(), [rg.zeros(3), rg.zeros(3)], steps, hyper]
-    _core.sgd_step(*good)
-    for i in range(len(good)):
-        for bad in [
-            *JUNK,
-            [rg.ones(3)],
-            [rg.ones(2)] * 2,
-            [rg.ones(3, dtype=rg.int64)] * 2,
-            [1, 2],
-            rg.ones(1),
-            *ODD[:20],
-        ]:
-            call(f"sgd_step argument {i} = {bad!r:.80}", _core.sgd_step, *good[:i], bad, *good[i + 1 :])
-    adam: list[Any] = [*lists(), *lists(), steps, rg.tensor([0.1, 0.9, 0.9, 1e-8, 0.0], dtype=rg.float64)]
-    _core.adam_step(*adam)
-    for i in range(len(adam)):
-        for bad in [
-            *JUNK,
-            [rg.ones(3)],
-            [rg.ones(2)] * 2,
-            [rg.ones(3, dtype=rg.int64)] * 2,
-            [1, 2],
-            rg.ones(1),
-            *ODD[:20],
-        ]:
-            call(f"adam_step argument {i} = {bad!r:.80}", _core.adam_step, *adam[:i], bad, *adam[i + 1 :])
+    sgd = partial(_core.sgd_step, momentum=True)
+    check("sgd_step", sgd, [0.1, 0.9, 0.0, 0.0], "step", "momentum_buffer")
+    check("adam_step", _core.adam_step, [0.1, 0.9, 0.9, 1e-8, 0.0], "step", "exp_avg", "exp_avg_sq")
 
 
 SKIPPED = {

@@ -15,7 +15,7 @@ IMPORTS = """\
 # Generated from rust/python by `make stubs`: do not edit.
 from builtins import bool as bool2
 from builtins import int as int2
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, SupportsFloat, SupportsIndex, TypeVar, final
 
 from numpy.typing import NDArray
@@ -44,13 +44,8 @@ RULES = [
     ("", "grad", "-> tuple", "-> tuple[Any, ...]"),
     ("", "call_in_turn", "layers: tuple,", "layers: tuple[Any, ...],"),
     ("", "memory_stats", "-> dict", "-> dict[str, int2]"),
-    ("", "sgd_step|adam_step", ": list,", ": list[Tensor],"),
-    ("", "drop_grads|with_grads", "params: list)", "params: list[Tensor])"),
-    ("", "with_grads", "tuple[list, list]", "tuple[list[Tensor], list[Tensor]]"),
-    ("", "state_lists", "dict, params: list,", "dict[Any, Any], params: list[Tensor],"),
-    ("", "state_lists", "names: tuple", "names: tuple[str, ...]"),
-    ("", "state_lists", "list[list]", "list[list[Tensor]]"),
-    ("", "state_zeros", "shape: tuple,", "shape: tuple[int, ...],"),
+    ("", "sgd_step|adam_step", "state: dict, params: list,", "state: dict[Tensor, dict[str, Any]], params: list[Tensor],"),
+    ("", "drop_grads", "params: Any)", "params: Iterable[Tensor])"),
     ("", "op_list", "-> list", "-> list[dict[str, Any]]"),
 ]
 

@@ -4,7 +4,7 @@ The compiled part of Retrograd.
 # Generated from rust/python by `make stubs`: do not edit.
 from builtins import bool as bool2
 from builtins import int as int2
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, SupportsFloat, SupportsIndex, TypeVar, final
 
 from numpy.typing import NDArray
@@ -877,9 +877,9 @@ class set_grad_enabled:
     def __exit__(self, /, *_args: Any) -> None: ...
     def __new__(cls, /, mode: bool2) -> set_grad_enabled: ...
 
-def adam_step(params: list[Tensor], grads: list[Tensor], exp_avgs: list[Tensor], exp_avg_sqs: list[Tensor], steps: list[Tensor], hyper: Tensor, *, decoupled: bool2 = False, maximize: bool2 = False) -> None:
+def adam_step(state: dict[Tensor, dict[str, Any]], params: list[Tensor], hyper: Tensor, *, decoupled: bool2 = False, maximize: bool2 = False) -> None:
     """
-    One step of Adam over lists of tensors, in place.
+    One step of Adam for the parameters that have a gradient, in place; `state` holds a dictionary of tensors for each.
     """
 
 def arange(*args: Any, dtype: Any | None = None, requires_grad: bool2 = False) -> Tensor:
@@ -920,7 +920,7 @@ def cross_entropy(input: Tensor, target: Tensor, ignore_index: SupportsIndex = .
     `input` is (N, C), (C,) or (N, C, …); `target` has the same shape without C.
     """
 
-def drop_grads(params: list[Tensor]) -> None:
+def drop_grads(params: Iterable[Tensor]) -> None:
     """
     Drops the tensors' gradients, without looking whether there are any: a recording would have to assume what was seen.
     """
@@ -1138,9 +1138,10 @@ def set_rng_state(state: tuple[SupportsIndex, SupportsIndex]) -> None:
     Goes on with the random numbers from a state.
     """
 
-def sgd_step(params: list[Tensor], grads: list[Tensor], momentum_buffers: list[Tensor], steps: list[Tensor], hyper: Tensor, *, nesterov: bool2 = False, maximize: bool2 = False) -> None:
+def sgd_step(state: dict[Tensor, dict[str, Any]], params: list[Tensor], hyper: Tensor, *, momentum: bool2 = False, nesterov: bool2 = False, maximize: bool2 = False) -> None:
     """
-    One step of stochastic gradient descent over lists of tensors, in place.
+    One step of stochastic gradient descent for the parameters that have a gradient, in place; `state` holds a dictionary of
+    tensors for each.
     """
 
 def simd_level() -> str:
@@ -1169,17 +1170,6 @@ def stack(tensors: Any, dim: SupportsIndex = 0) -> Tensor:
     Tensors of one shape along a new dimension.
     """
 
-def state_lists(state: dict[Any, Any], params: list[Tensor], names: tuple[str, ...]) -> list[list[Tensor]] | None:
-    """
-    For each name a list of what `state` holds under it, one for each parameter; None where something is missing.
-    """
-
-def state_zeros(shape: tuple[int, ...], dtype: Any) -> Tensor:
-    """
-    What an optimizer remembers of a parameter before its first step. No recording sees it being made: a replay must find it as
-    it is, not make it anew.
-    """
-
 def structure_changed() -> None:
     """
     Notes that something changed that decides which operations a compiled function runs.
@@ -1202,11 +1192,6 @@ def vmap(function: Any, in_dims: Any | None = None, out_dims: Any | None = None)
 def where(condition: Tensor, input: Any, other: Any) -> Tensor:
     """
     `input` where `condition`, else `other`.
-    """
-
-def with_grads(params: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """
-    The tensors that have a gradient, and their gradients.
     """
 
 def zeros(*size: Any, dtype: Any | None = None, device: Any | None = None, requires_grad: bool2 = False) -> Tensor:

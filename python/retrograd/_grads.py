@@ -12,7 +12,7 @@ __all__ = ["forget"]
 def forget(params: Iterable[Tensor], set_to_none: bool) -> None:
     """Drops the gradient of every parameter, or fills it with zeros, cut from its history."""
     if set_to_none:
-        drop_grads(list(params))
+        drop_grads(params)
         return
     for param in params:
         grad = param.grad

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from retrograd import _core
-from retrograd._core import Tensor
 from retrograd.optim._checks import at_least_zero, number, pair, refuse
 from retrograd.optim.group import Layout, ParamGroup
 from retrograd.optim.optimizer import Optimizer, Params
@@ -72,15 +71,11 @@ class Adam(Optimizer):
                 raise ValueError(f"{self._name}: betas[{i}] must be at least 0 and less than 1, got {beta}")
         refuse(self._name, ("amsgrad", group["amsgrad"], "leave it out"))
 
-    def update(self, group: ParamGroup, params: list[Tensor], grads: list[Tensor]) -> None:
-        """One step of `params` along `grads`."""
-        steps, means, squares = self._state_of(params, "step", "exp_avg", "exp_avg_sq")
+    def update(self, group: ParamGroup) -> None:
+        """One step along the gradients."""
         _core.adam_step(
-            params,
-            grads,
-            means,
-            squares,
-            steps,
+            self.state,
+            group["params"],
             group.hyper,
             decoupled=group["decoupled_weight_decay"],
             maximize=group["maximize"],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from retrograd import _core
-from retrograd._core import DType, Tensor
+from retrograd._core import Tensor
 from retrograd._grads import forget
 from retrograd.optim.group import Layout, ParamGroup
 
@@ -56,8 +56,8 @@ class Optimizer:
     def check(self, group: Mapping[str, Any]) -> None:
         """Raises ValueError for a hyperparameter out of range."""
 
-    def update(self, group: ParamGroup, params: list[Tensor], grads: list[Tensor]) -> None:
-        """Updates `params` by `grads`; every subclass defines it."""
+    def update(self, group: ParamGroup) -> None:
+        """Updates the parameters of `group` that have a gradient; every subclass defines it."""
         raise NotImplementedError(f"{self._name} must define update()")
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
@@ -100,9 +100,7 @@ class Optimizer:
             with _core.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            params, grads = _core.with_grads(group["params"])
-            if params:
-                self.update(group, params, grads)
+            self.update(group)
         return loss
 
     # --- saving and loading ---
@@ -159,29 +157,9 @@ class Optimizer:
             loaded["step"] = _core.ones((), dtype=_core.float32)
         return loaded
 
-    def _state_of(self, params: list[Tensor], *names: str) -> list[list[Tensor]]:
-        """For each name a list of what the parameters' state holds under it, at first zeros."""
-        lists = _core.state_lists(self.state, params, names)
-        if lists is not None:
-            return lists
-        for p in params:
-            state = self.state.setdefault(p, {})
-            for name in names:
-                if name not in state:
-                    state[name] = _zeros((), _core.float32) if name == "step" else _zeros(tuple(p.shape), p.dtype)
-        return self._state_of(params, *names)
-
     def __repr__(self) -> str:
         lines = [f"{self._name} ("]
         for i, group in enumerate(self.param_groups):
             lines.append(f"Parameter Group {i}")
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join([*lines, ")"])
-
-
-def _zeros(shape: tuple[int, ...], dtype: DType) -> Tensor:
-    if dtype.name not in ("float32", "float64"):
-        raise NotImplementedError(
-            f"an optimizer's state in {dtype.name} is not supported yet: keep parameters in float32"
-        )
-    return _core.state_zeros(shape, dtype)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from retrograd import _core
-from retrograd._core import Tensor
 from retrograd.optim._checks import at_least_zero, number, refuse
 from retrograd.optim.group import Layout, ParamGroup
 from retrograd.optim.optimizer import Optimizer, Params
@@ -62,16 +61,13 @@ class SGD(Optimizer):
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov needs a momentum above 0 and no dampening")
 
-    def update(self, group: ParamGroup, params: list[Tensor], grads: list[Tensor]) -> None:
-        """One step of `params` along `grads`."""
-        names = ("momentum_buffer",) if group["momentum"] != 0 else ()
-        steps, *buffers = self._state_of(params, "step", *names)
+    def update(self, group: ParamGroup) -> None:
+        """One step along the gradients."""
         _core.sgd_step(
-            params,
-            grads,
-            buffers[0] if buffers else [],
-            steps,
+            self.state,
+            group["params"],
             group.hyper,
+            momentum=group["momentum"] != 0,
             nesterov=group["nesterov"],
             maximize=group["maximize"],
         )

@@ -51,7 +51,7 @@ mod _core {
     #[pymodule_export]
     use super::ops::{Operator, op_list};
     #[pymodule_export]
-    use super::optim::{adam_step, drop_grads, poke, sgd_step, state_lists, state_zeros, with_grads};
+    use super::optim::{adam_step, drop_grads, poke, sgd_step};
     #[pymodule_export]
     use super::runtime::{
         empty_cache, get_num_threads, get_rng_state, manual_seed, memory_stats, pool_worker_tasks,

@@ -1,9 +1,11 @@
 //! Optimizer steps: lists of tensors to one engine op.
-use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyNotImplementedError, PyRuntimeError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString};
 use retrograd_engine::apply::{apply, apply_in_place, apply1};
 use retrograd_engine::autograd::GradMode;
+use retrograd_engine::kernels::Shape;
 use retrograd_engine::layout::Meta;
 use retrograd_engine::make;
 use retrograd_engine::ops::Op;
@@ -13,24 +15,68 @@ use retrograd_engine::replay::Recording;
 use retrograd_engine::{DType, Tensor};
 use smallvec::SmallVec;
 
-use crate::dtype;
 use crate::errors::{engine, engine_for, work};
-use crate::operand;
 use crate::tensor::{PyTensor, wrap};
 
-fn tensors(list: &Bound<'_, PyList>, expected: usize) -> PyResult<Vec<Tensor>> {
-    if list.len() != expected {
-        return Err(PyValueError::new_err(format!(
-            "optimizer step: {} tensors where {expected} are expected, one a parameter",
-            list.len()
-        )));
+fn tensor<'a>(object: &'a Bound<'_, PyAny>) -> PyResult<&'a Tensor> {
+    Ok(object.cast::<PyTensor>().map_err(|_| unexpected("Tensor", object))?.get().tensor())
+}
+
+fn unexpected(expected: &str, got: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!("optimizer step: expected a {expected}, got a {}", got.get_type()))
+}
+
+/// The parameters that have a gradient, their gradients, and for each name what `state` holds under it: at first zeros.
+fn lists(
+    state: &Bound<'_, PyDict>,
+    params: &Bound<'_, PyList>,
+    names: &[&Bound<'_, PyString>],
+) -> PyResult<Vec<Vec<Tensor>>> {
+    let py = state.py();
+    let mut lists: Vec<_> = (0..2 + names.len()).map(|_| Vec::with_capacity(params.len())).collect();
+    for object in params {
+        let param = tensor(&object)?;
+        let Some(grad) = param.grad() else { continue };
+        let entries = match state.get_item(&object)? {
+            Some(entries) => {
+                entries.cast_into::<PyDict>().map_err(|e| unexpected("dict", &e.into_inner()))?
+            }
+            None => {
+                let entries = PyDict::new(py);
+                state.set_item(&object, &entries)?;
+                entries
+            }
+        };
+        lists[0].push(param.clone());
+        lists[1].push(grad);
+        for (list, &name) in lists[2..].iter_mut().zip(names) {
+            list.push(match entries.get_item(name)? {
+                Some(entry) => tensor(&entry)?.clone(),
+                None => {
+                    let is_step = name.is(intern!(py, "step"));
+                    let zeros = state_zeros(param, is_step)?;
+                    entries.set_item(name, wrap(py, zeros.clone())?)?;
+                    zeros
+                }
+            });
+        }
     }
-    list.iter()
-        .map(|item| match item.cast::<PyTensor>() {
-            Ok(t) => Ok(t.get().tensor().clone()),
-            Err(_) => Err(PyTypeError::new_err("optimizer step: expected tensors")),
-        })
-        .collect()
+    Ok(lists)
+}
+
+/// What an optimizer remembers of a parameter before its first step. No recording sees it being made: a replay must find it as
+/// it is, not make it anew.
+fn state_zeros(param: &Tensor, is_step: bool) -> PyResult<Tensor> {
+    let meta = match param.dtype() {
+        _ if is_step => Meta::new(Shape::default(), DType::F32),
+        DType::F32 | DType::F64 => *param.meta(),
+        other => {
+            return Err(PyNotImplementedError::new_err(format!(
+                "an optimizer's state in {other} is not supported yet: keep parameters in float32"
+            )));
+        }
+    };
+    engine(|| make::unrecorded_zeros(meta))
 }
 
 /// Runs `op` once for each dtype among the parameters.
@@ -45,21 +91,23 @@ fn step(py: Python<'_>, op: Op, lists: &[Vec<Tensor>], hyper: &Tensor) -> PyResu
             if chosen.is_empty() {
                 continue;
             }
-            let of = |list: usize| chosen.iter().map(move |&i| &lists[list][i]);
             // The kernel takes contiguous memory; what is strided goes there and back. A tensor in two lists is copied
             // once, or its two copies would overwrite each other.
             let mut copies: Vec<(&Tensor, Tensor)> = Vec::new();
-            for t in (0..lists.len()).flat_map(of).filter(|t| !t.is_contiguous()) {
-                if !copies.iter().any(|(other, _)| other.is(t)) {
+            for t in lists.iter().flat_map(|list| chosen.iter().map(|&i| &list[i])) {
+                if !t.is_contiguous() && !copies.iter().any(|(other, _)| other.is(t)) {
                     copies.push((t, apply1(CloneOp {}, &[t])?));
                 }
             }
             let plain = |t| copies.iter().find(|(other, _)| other.is(t)).map_or(t, |(_, copy)| copy);
-            let operands = (0..lists.len()).flat_map(of).map(plain);
-            let operands: Vec<&Tensor> = operands.chain(std::iter::repeat_n(hyper, chosen.len())).collect();
+            let mut operands = Vec::with_capacity((lists.len() + 1) * chosen.len());
+            for list in lists {
+                operands.extend(chosen.iter().map(|&i| plain(&list[i])));
+            }
+            operands.extend(std::iter::repeat_n(hyper, chosen.len()));
             apply(op, &operands)?;
             for (t, copy) in &copies {
-                if op.info().mutates.iter().any(|&list| of(list).any(|other| other.is(t))) {
+                if op.info().mutates.iter().any(|&list| chosen.iter().any(|&i| lists[list][i].is(t))) {
                     apply_in_place(CopyInto {}, &[*t, copy])?;
                 }
             }
@@ -68,103 +116,51 @@ fn step(py: Python<'_>, op: Op, lists: &[Vec<Tensor>], hyper: &Tensor) -> PyResu
     })
 }
 
-/// One step of stochastic gradient descent over lists of tensors, in place.
+/// One step of stochastic gradient descent for the parameters that have a gradient, in place; `state` holds a dictionary of
+/// tensors for each.
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "one for each list of state")]
-#[pyo3(signature = (params, grads, momentum_buffers, steps, hyper, *, nesterov=false, maximize=false))]
+#[pyo3(signature = (state, params, hyper, *, momentum=false, nesterov=false, maximize=false))]
 pub fn sgd_step(
-    py: Python<'_>,
+    state: &Bound<'_, PyDict>,
     params: &Bound<'_, PyList>,
-    grads: &Bound<'_, PyList>,
-    momentum_buffers: &Bound<'_, PyList>,
-    steps: &Bound<'_, PyList>,
     hyper: &Bound<'_, PyTensor>,
+    momentum: bool,
     nesterov: bool,
     maximize: bool,
 ) -> PyResult<()> {
-    let n = params.len();
-    let params = tensors(params, n)?;
-    let momentum = !momentum_buffers.is_empty() || n == 0;
-    let buffers = if momentum { tensors(momentum_buffers, n)? } else { params.clone() };
-    let lists = [params, tensors(grads, n)?, buffers, tensors(steps, n)?];
+    let py = state.py();
+    let names = [intern!(py, "step"), intern!(py, "momentum_buffer")];
+    let mut lists = lists(state, params, &names[..1 + usize::from(momentum)])?;
+    lists[2..].rotate_left(1);
+    if !momentum {
+        // Never touched.
+        lists.insert(2, lists[0].clone());
+    }
     step(py, SgdStep { momentum, nesterov, maximize }.into(), &lists, hyper.get().tensor())
 }
 
-/// One step of Adam over lists of tensors, in place.
+/// One step of Adam for the parameters that have a gradient, in place; `state` holds a dictionary of tensors for each.
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "one for each list of state")]
-#[pyo3(signature = (params, grads, exp_avgs, exp_avg_sqs, steps, hyper, *, decoupled=false, maximize=false))]
+#[pyo3(signature = (state, params, hyper, *, decoupled=false, maximize=false))]
 pub fn adam_step(
-    py: Python<'_>,
+    state: &Bound<'_, PyDict>,
     params: &Bound<'_, PyList>,
-    grads: &Bound<'_, PyList>,
-    exp_avgs: &Bound<'_, PyList>,
-    exp_avg_sqs: &Bound<'_, PyList>,
-    steps: &Bound<'_, PyList>,
     hyper: &Bound<'_, PyTensor>,
     decoupled: bool,
     maximize: bool,
 ) -> PyResult<()> {
-    let n = params.len();
-    let lists = [
-        tensors(params, n)?,
-        tensors(grads, n)?,
-        tensors(exp_avgs, n)?,
-        tensors(exp_avg_sqs, n)?,
-        tensors(steps, n)?,
-    ];
+    let py = state.py();
+    let names = [intern!(py, "step"), intern!(py, "exp_avg"), intern!(py, "exp_avg_sq")];
+    let mut lists = lists(state, params, &names)?;
+    lists[2..].rotate_left(1);
     step(py, AdamStep { decoupled, maximize }.into(), &lists, hyper.get().tensor())
-}
-
-/// The tensors that have a gradient, and their gradients.
-#[pyfunction]
-pub fn with_grads<'py>(params: &Bound<'py, PyList>) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
-    let py = params.py();
-    let (found, grads) = (PyList::empty(py), PyList::empty(py));
-    for param in params {
-        if let Some(grad) = param.cast::<PyTensor>()?.get().tensor().grad() {
-            found.append(param)?;
-            grads.append(wrap(py, grad)?)?;
-        }
-    }
-    Ok((found, grads))
-}
-
-/// For each name a list of what `state` holds under it, one for each parameter; None where something is missing.
-#[pyfunction]
-pub fn state_lists<'py>(
-    state: &Bound<'py, PyDict>,
-    params: &Bound<'py, PyList>,
-    names: &Bound<'py, PyTuple>,
-) -> PyResult<Option<Vec<Bound<'py, PyList>>>> {
-    let lists: Vec<_> = names.iter().map(|name| (name, PyList::empty(state.py()))).collect();
-    for param in params {
-        let Some(entries) = state.get_item(param)? else { return Ok(None) };
-        let entries = entries.cast::<PyDict>()?;
-        for (name, list) in &lists {
-            let Some(entry) = entries.get_item(name)? else { return Ok(None) };
-            list.append(entry)?;
-        }
-    }
-    Ok(Some(lists.into_iter().map(|(_, list)| list).collect()))
-}
-
-/// What an optimizer remembers of a parameter before its first step. No recording sees it being made: a replay must find it as
-/// it is, not make it anew.
-#[pyfunction]
-pub fn state_zeros(
-    py: Python<'_>,
-    shape: &Bound<'_, PyTuple>,
-    dtype: &Bound<'_, PyAny>,
-) -> PyResult<Py<PyTensor>> {
-    let meta = Meta::new(operand::shape(shape)?, dtype::extract(dtype)?);
-    wrap(py, engine(|| make::unrecorded_zeros(meta))?)
 }
 
 /// Drops the tensors' gradients, without looking whether there are any: a recording would have to assume what was seen.
 #[pyfunction]
-pub fn drop_grads(params: &Bound<'_, PyList>) -> PyResult<()> {
-    for param in params {
+pub fn drop_grads(params: &Bound<'_, PyAny>) -> PyResult<()> {
+    for param in params.try_iter()? {
+        let param = param?;
         let param = param.cast::<PyTensor>()?;
         engine(|| param.get().tensor().set_grad(None))?;
     }

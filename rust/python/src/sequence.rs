@@ -69,9 +69,11 @@ pub fn call_in_turn<'py>(
             && let Ok(weight) = layer.getattr(intern!(py, "weight"))?.cast_into::<PyTensor>()
             && let Ok(bias) = layer.getattr(intern!(py, "bias"))?.cast_into::<PyTensor>()
         {
-            let activation = match layers.get_borrowed_item(at) {
-                Ok(next) => own(&next)?,
-                Err(_) => None,
+            // Looked for first: an exception for each last layer takes longer than a small layer.
+            let next = (at < layers.len()).then(|| layers.get_borrowed_item(at)).transpose()?;
+            let activation = match next {
+                Some(next) => own(&next)?,
+                None => None,
             };
             let operands = [x, weight.get().tensor(), bias.get().tensor()];
             let work = linear_work(operands[0], operands[1]);
