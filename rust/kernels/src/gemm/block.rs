@@ -176,8 +176,9 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         unsafe {
             let p = self.p;
             let (row, column) = (part.row as isize, (self.column + part.column) as isize);
-            let far =
-                |ptr, rs| (self.finish.reads_old && self.k > FAR).then(|| Ahead::new::<Sum<E>>(ptr, rs));
+            // Where it is only written, a store or two can wait for memory.
+            let rounds = if self.finish.reads_old { FAR } else { 2 * FAR };
+            let far = |ptr, rs| (self.k > rounds).then(|| Ahead::new::<Sum<E>>(ptr, rs));
             if E::IS_COMPUTE {
                 let to = Target {
                     c: p.c.get().wrapping_offset(row * p.c_rs + column * p.c_cs).cast(),

@@ -7,6 +7,7 @@ use super::blocking::{
 use super::epilogue::Finish;
 use super::pack::{PANELS, row_step};
 use super::product::Product;
+use super::shares::{self, Shares};
 use super::tile::{Multiply, Ones};
 use super::{GemmElem, Sum, gemv, split};
 use crate::operand::Shared;
@@ -186,19 +187,19 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
         let n_step = if pack.b { B_COLUMNS } else { p.n };
         for column in (0..p.n).step_by(n_step) {
             let n = n_step.min(p.n - column);
-            let packed = Shared(packed);
+            let (packed, columns) = (Shared(packed), column..column + n);
             let panels = n.div_ceil(panel);
             if !(pack.b && self.shares() && shares_columns(p.m, n, p.k, panels)) {
-                some_columns::<S, E, D>(simd, p, pack, column, n, packed, self.may_share);
+                some_columns::<S, E, D>(simd, p, pack, columns, packed, self.may_share, None);
                 continue;
             }
-            let wide = panels.div_ceil(pool::num_threads()) * panel;
+            let wide = panels.div_ceil(pool::num_threads().min(shares::MOST)) * panel;
             // Threads are not always at the same block of `k`, and the last is shorter.
             let depth = items::<E, D>(k_block::<E>(p.k));
-            pool::run(n.div_ceil(wide), &|i| {
-                let first = i * wide;
-                let (n, packed) = (wide.min(n - first), Shared(packed.get().wrapping_add(first * depth)));
-                some_columns::<S, E, D>(simd, p, pack, column + first, n, packed, false);
+            let shares = Shares::new(columns, wide);
+            pool::run(shares.count(), &|i| {
+                let packed = Shared(packed.get().wrapping_add(i * wide * depth));
+                some_columns::<S, E, D>(simd, p, pack, shares.share(i), packed, false, Some((&shares, i)));
             });
         }
     }
@@ -222,17 +223,18 @@ fn some_rows<S: Simd, E: GemmElem, D: Multiply<Sum<E>>, const BYTES: usize>(
     });
 }
 
-/// Some columns, block by block of `k`.
+/// Some columns, block by block of `k`: where they are one of several shares, those of others when they are done.
 #[inline(always)]
 fn some_columns<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     simd: S,
     p: &Product<E>,
     pack: Packing,
-    column: usize,
-    n: usize,
+    columns: Range<usize>,
     packed: Shared<*mut Sum<E>>,
     may_share: bool,
+    shares: Option<(&Shares, usize)>,
 ) {
+    let (column, n) = (columns.start, columns.len());
     let panel = Tile::<S, Sum<E>>::COLUMNS;
     let high = even_rows(p.m, Tile::<S, Sum<E>>::ROWS);
     let rows = if pack.a { p.m.div_ceil(high) * row_step(high) } else { 0 };
@@ -240,8 +242,9 @@ fn some_columns<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     if E::IS_COMPUTE && pack.b && is_alone && pack.a_stays && rows + PANELS * panel <= n {
         // The room for all columns holds all rows and some panels.
         let depth = items::<E, D>(k_block::<E>(p.k));
-        let a = pack.a.then_some(packed.get().wrapping_add(PANELS * panel * depth));
-        return by_panels::<S, E, D>(simd, p, pack, column..column + n, PANELS, packed, a);
+        let rows = pack.a.then_some(packed.get().wrapping_add(PANELS * panel * depth));
+        let room = Room { side: PANELS, panels: packed, rows };
+        return by_panels::<S, E, D>(simd, p, pack, columns, room, shares);
     }
     k_blocks(p, |k_done, k, finish| {
         let (tiles_pack, multiply) = (false, PhantomData);
@@ -298,45 +301,72 @@ fn panels_with<S: Simd, E: GemmElem, D: Multiply<Sum<E>>, const BYTES: usize>(
     // A tile that packs takes one panel.
     let side = if D::IS_PAIR { 1 } else { PANELS.min(fit) };
     let columns = range.start * panel..(range.end * panel).min(p.n);
-    by_panels::<S, E, D>(simd, p, pack, columns, side, packed, packed_a);
+    by_panels::<S, E, D>(simd, p, pack, columns, Room { side, panels: packed, rows: packed_a }, None);
 }
 
-/// Some columns, at most `side` panels at a time, each used as soon as it is packed. All rows of `a` stay near: where they are
-/// packed, in `packed_a`.
+/// A thread's room for what it packs.
+struct Room<T> {
+    /// As many panels of `b`.
+    side: usize,
+    panels: Shared<*mut T>,
+    /// All rows of `a`, if they are packed.
+    rows: Option<*mut T>,
+}
+
+/// Some columns, some panels at a time, each used as soon as it is packed. All rows of `a` stay near.
 #[inline(always)]
 fn by_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     simd: S,
     p: &Product<E>,
     pack: Packing,
     columns: Range<usize>,
-    side: usize,
-    packed: Shared<*mut Sum<E>>,
-    packed_a: Option<*mut Sum<E>>,
+    room: Room<Sum<E>>,
+    shares: Option<(&Shares, usize)>,
 ) {
     let panel = Tile::<S, Sum<E>>::COLUMNS;
-    let (high, wide) = (even_rows(p.m, Tile::<S, Sum<E>>::ROWS), side * panel);
+    let (high, wide) = (even_rows(p.m, Tile::<S, Sum<E>>::ROWS), room.side * panel);
     k_blocks(p, |k_done, k, finish| {
-        for column in columns.clone().step_by(wide) {
-            let n = wide.min(columns.end - column);
+        let block = |column: usize, n: usize| {
             // While the first tile multiplies, the machine has time to pack.
             let tiles_pack = D::IS_PAIR && p.b_cs == 1 && n == panel && k.is_multiple_of(2);
-            let multiply = PhantomData;
-            let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply };
+            let (packed, multiply) = (room.panels, PhantomData);
+            Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply }
+        };
+        // Those of them that go on until `end`.
+        let some_of = |some: Range<usize>, end: usize| {
+            let block = block(some.start, some.len());
             // What is packed next.
             let (row, next) =
-                if column + n < columns.end { (k_done, column + n) } else { (k_done + k, columns.start) };
-            let (k, n) = (k.min(p.k - row), wide.min(columns.end - next));
-            let fetch = pack.b_is_far.then(|| p.fetch_b(row, k, next, n));
-            // SAFETY: the matrices are valid; so many panels and all rows fit their rooms.
+                if some.end < end { (k_done, some.end..end) } else { (k_done + k, columns.clone()) };
+            let (k, n) = (k.min(p.k - row), wide.min(next.len()));
+            let fetch = pack.b_is_far.then(|| p.fetch_b(row, k, next.start, n));
+            // SAFETY: the matrices are valid; so many panels fit their room.
             unsafe {
-                if let (Some(to), true) = (packed_a, column == columns.start) {
-                    block.pack_rows(simd, high, 0, p.m, to);
-                }
-                if !tiles_pack {
+                if !block.tiles_pack {
                     block.pack_panels(simd, 0..block.n.div_ceil(panel));
                 }
                 let part = Part { row: 0, m: p.m, column: 0, n: block.n };
-                block.strips(simd, part, RowTiles { high, packed: packed_a, fetch: fetch.as_ref() });
+                block.strips(simd, part, RowTiles { high, packed: room.rows, fetch: fetch.as_ref() });
+            }
+        };
+        if let Some(to) = room.rows {
+            // SAFETY: the matrices are valid; all rows fit their room.
+            unsafe { block(columns.start, 0).pack_rows(simd, high, 0, p.m, to) };
+        }
+        match shares {
+            Some((shares, own)) if k_done + k == p.k => {
+                // The sums of all other blocks are there.
+                shares.open(own);
+                for i in (own..own + shares.count()).map(|i| i % shares.count()) {
+                    while let Some(some) = shares.take(i, panel, wide) {
+                        some_of(some, shares.share(i).end);
+                    }
+                }
+            }
+            _ => {
+                for first in columns.clone().step_by(wide) {
+                    some_of(first..columns.end.min(first + wide), columns.end);
+                }
             }
         }
     });

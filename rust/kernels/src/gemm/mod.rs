@@ -32,6 +32,7 @@ mod gemv;
 mod pack;
 mod pairs;
 mod product;
+mod shares;
 mod split;
 mod tile;
 
