@@ -43,6 +43,15 @@ const fn block<T>() -> usize {
 /// Bytes of the sums of the columns dealt with at a time: many, since memory likes long rows, as long as they stay near.
 const WIDE: usize = 16 << 10;
 
+/// The same for a matrix of up to [`CACHED_BYTES`]: sums leave room for its rows in the first cache.
+const CACHED_WIDE: usize = 4 << 10;
+
+/// Bytes of a matrix that a cache may hold beside much else.
+const CACHED_BYTES: usize = 8 << 20;
+
+/// Bytes of a matrix that no cache holds.
+const FAR_BYTES: usize = 32 << 20;
+
 /// The same for a stretch of few columns.
 const NARROW: usize = 1 << 10;
 
@@ -105,8 +114,9 @@ impl<E: GemmElem> Stretch<'_, E> {
         let away = (matrix + ALIAS / 2).wrapping_sub(room as usize) % ALIAS / 64 * 64;
         // SAFETY: inside the room.
         let sums = |i: usize| unsafe { room.add(away + i * (BYTES + 64)) }.cast();
-        let tiles =
-            Tiles { sums: sums(0), group: sums(1), width: BYTES / size_of::<Sum<E>>(), stretch: self };
+        let at_a_time = if self.p.b_bytes() > CACHED_BYTES { BYTES } else { BYTES.min(CACHED_WIDE) };
+        let width = at_a_time / size_of::<Sum<E>>();
+        let tiles = Tiles { sums: sums(0), group: sums(1), width, stretch: self };
         // SAFETY: promised by the caller.
         unsafe { simd::dispatch_unchecked(level, tiles) }
     }

@@ -1,10 +1,7 @@
 //! The matrix is close along its rows: vectors hold columns.
-use super::{ROUNDS, Tiles, block, chains, group};
+use super::{FAR_BYTES, ROUNDS, Tiles, block, chains, group};
 use crate::gemm::{GemmElem, Sum, Vector};
 use crate::simd::{self, FloatVec, Simd};
-
-/// Bytes of a matrix that is in memory, not in a cache.
-const FAR_BYTES: usize = 32 << 20;
 
 /// Whether a chain is the first of its group, one of its others, or the last, with which the group goes to the sums.
 const FIRST: u8 = 0;
@@ -28,8 +25,7 @@ impl<E: GemmElem> Tiles<'_, E> {
         unsafe {
             clear::<S, E>(simd, self.sums, room);
             // What a core fetches ahead by itself ends with the row.
-            let is_far =
-                p.b_rs.unsigned_abs() > n && p.b_rs.unsigned_abs() * depth * size_of::<E>() > FAR_BYTES;
+            let is_far = p.b_rs.unsigned_abs() > n && p.b_bytes() > FAR_BYTES;
             if is_far {
                 self.blocks::<S, true>(simd, whole, first, n, head);
             } else {
