@@ -44,7 +44,8 @@ RULES = [
     ("", "grad", "-> tuple", "-> tuple[Any, ...]"),
     ("", "call_in_turn", "layers: tuple,", "layers: tuple[Any, ...],"),
     ("", "memory_stats", "-> dict", "-> dict[str, int2]"),
-    ("", "sgd_step|adam_step", "state: dict, params: list,", "state: dict[Tensor, dict[str, Any]], params: list[Tensor],"),
+    ("", "sgd_step|adam_step", "state: dict,", "state: dict[Tensor, dict[str, Any]],"),
+    ("", "sgd_step|adam_step", "params: list,", "params: list[Tensor],"),
     ("", "drop_grads", "params: Any)", "params: Iterable[Tensor])"),
     ("", "op_list", "-> list", "-> list[dict[str, Any]]"),
 ]
