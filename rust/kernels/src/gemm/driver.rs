@@ -332,7 +332,7 @@ fn by_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
             let (packed, multiply) = (room.panels, PhantomData);
             Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply }
         };
-        // Those of them that go on until `end`.
+        // Packs and uses some columns, of which there are more until `end`.
         let some_of = |some: Range<usize>, end: usize| {
             let block = block(some.start, some.len());
             // What is packed next.
