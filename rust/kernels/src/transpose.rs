@@ -66,6 +66,15 @@ pub(crate) unsafe fn panel_of<S: Simd, T: Copy>(
             let mut j = first;
             while j < last {
                 let row = |r: usize| from((j + r).min(n - 1));
+                // Where lines share sets of the first cache none stays there for a second visit.
+                if few_sets && last - j >= 16 && end - k == 16 && has_avx512::<S>() && size_of::<T>() == 4 {
+                    // SAFETY: rows and columns are inside the source, the target has room.
+                    unsafe {
+                        sixteen(simd, std::array::from_fn(|r| row(r).add(k)), to.add(k * to_s + j), to_s)
+                    };
+                    j += 16;
+                    continue;
+                }
                 let wide = edge == 8 && last - j > 4;
                 for i in (k..end).step_by(edge) {
                     // The last block reaches back over what is done already.
@@ -125,6 +134,34 @@ pub(crate) const fn edge<T>() -> usize {
 #[inline(always)]
 fn has_avx<S: Simd>() -> bool {
     matches!(S::LEVEL, crate::simd::Level::Avx2 | crate::simd::Level::Avx512)
+}
+
+/// Whether the level has the 512-bit shuffles.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn has_avx512<S: Simd>() -> bool {
+    matches!(S::LEVEL, crate::simd::Level::Avx512)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn has_avx512<S: Simd>() -> bool {
+    false
+}
+
+/// Sixteen rows of sixteen elements of four bytes: whole cache lines where they begin with one.
+///
+/// # Safety
+/// Sixteen elements are readable at each of `rows`, and writable at each line of `to`; the level has the 512-bit shuffles.
+#[inline(always)]
+unsafe fn sixteen<S: Simd, T: Copy>(_: S, rows: [*const T; 16], to: *mut T, to_s: usize) {
+    debug_assert!(has_avx512::<S>() && size_of::<T>() == 4);
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller's promise.
+    unsafe {
+        avx::sixteen(rows.map(|row| row.cast()), to.cast(), to_s)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (rows, to, to_s);
 }
 
 /// Eight rows of eight.
@@ -194,6 +231,35 @@ mod avx {
                 _mm256_shuffle_ps::<0x44>(t1, t3),
                 _mm256_shuffle_ps::<0xee>(t1, t3),
             ]
+        }
+    }
+
+    /// # Safety
+    /// The machine has AVX-512; see the caller.
+    #[inline(always)]
+    pub unsafe fn sixteen(rows: [*const f32; 16], to: *mut f32, to_s: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut lines = rows.map(|row| _mm512_loadu_ps(row));
+            // Within four lines each: quarter q of line c then holds column 4 q + c of the four.
+            for four in lines.chunks_exact_mut(4) {
+                let (t0, t1) = (_mm512_unpacklo_ps(four[0], four[1]), _mm512_unpackhi_ps(four[0], four[1]));
+                let (t2, t3) = (_mm512_unpacklo_ps(four[2], four[3]), _mm512_unpackhi_ps(four[2], four[3]));
+                four[0] = _mm512_shuffle_ps::<0x44>(t0, t2);
+                four[1] = _mm512_shuffle_ps::<0xee>(t0, t2);
+                four[2] = _mm512_shuffle_ps::<0x44>(t1, t3);
+                four[3] = _mm512_shuffle_ps::<0xee>(t1, t3);
+            }
+            for c in 0..4 {
+                let [a, b, d, e] = [lines[c], lines[4 + c], lines[8 + c], lines[12 + c]];
+                // Quarters 0 and 2, 1 and 3 of two lines each.
+                let (even, odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+                let (even2, odd2) = (_mm512_shuffle_f32x4::<0x88>(d, e), _mm512_shuffle_f32x4::<0xdd>(d, e));
+                _mm512_storeu_ps(to.add(c * to_s), _mm512_shuffle_f32x4::<0x88>(even, even2));
+                _mm512_storeu_ps(to.add((4 + c) * to_s), _mm512_shuffle_f32x4::<0x88>(odd, odd2));
+                _mm512_storeu_ps(to.add((8 + c) * to_s), _mm512_shuffle_f32x4::<0xdd>(even, even2));
+                _mm512_storeu_ps(to.add((12 + c) * to_s), _mm512_shuffle_f32x4::<0xdd>(odd, odd2));
+            }
         }
     }
 
@@ -272,10 +338,11 @@ mod tests {
 
     fn check<T: Copy + PartialEq + std::fmt::Debug + From<u8>>() {
         for level in available() {
-            for n in 1..=32usize {
+            // The last lines share sets of a cache.
+            let few_sets = [17, 32, 47, 64].map(|n| (n, 1024));
+            for (n, to_s) in (1..=32usize).map(|n| (n, n.next_multiple_of(4) + 4)).chain(few_sets) {
                 for depth in [1, 3, 4, 5, 7, 8, 9, 16, 17, 31, 40] {
                     let from: Vec<T> = (0..n * depth).map(|i| T::from((i * 37 % 251) as u8)).collect();
-                    let to_s = n.next_multiple_of(4) + 4;
                     let mut to = vec![T::from(255); depth * to_s];
                     with_level(level, || simd::dispatch(Panel(n, depth, &from, &mut to, to_s)));
                     for k in 0..depth {
