@@ -137,15 +137,9 @@ fn has_avx<S: Simd>() -> bool {
 }
 
 /// Whether the level has the 512-bit shuffles.
-#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn has_avx512<S: Simd>() -> bool {
     matches!(S::LEVEL, crate::simd::Level::Avx512)
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn has_avx512<S: Simd>() -> bool {
-    false
 }
 
 /// Sixteen rows of sixteen elements of four bytes: whole cache lines where they begin with one.
