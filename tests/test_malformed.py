@@ -141,7 +141,17 @@ def test_malformed_optimizer_steps() -> None:
         good: list[Any] = [state, params, numbers]
         step(*good)
         assert [list(state[p]) for p in params] == [list(names)] * 2
-        for bad in [*JUNK, [rg.ones(3)], {params[0]: 1}, {params[0]: {"step": rg.ones(2)}}, [1, 2], *ODD[:20]]:
+        wrong = [rg.ones(1), rg.ones(2), rg.ones(3, dtype=rg.int64)]
+        for bad in [
+            *JUNK,
+            *wrong,
+            *([t] * 2 for t in wrong),
+            [rg.ones(3)],
+            [1, 2],
+            {params[0]: 1},
+            {params[0]: {"step": rg.ones(2)}},
+            *ODD[:20],
+        ]:
             for i in range(len(good)):
                 call(f"{name} argument {i} = {bad!r:.80}", step, *good[:i], bad, *good[i + 1 :])
             for entry in names:
@@ -149,8 +159,9 @@ def test_malformed_optimizer_steps() -> None:
                 whole[params[1]][entry] = bad
                 call(f"{name} with {entry} = {bad!r:.80}", step, whole, params, numbers)
 
-    sgd = partial(_core.sgd_step, momentum=True)
-    check("sgd_step", sgd, [0.1, 0.9, 0.0, 0.0], "step", "momentum_buffer")
+    sgd = [0.1, 0.9, 0.0, 0.0]
+    check("sgd_step", _core.sgd_step, sgd, "step")
+    check("sgd_step with momentum", partial(_core.sgd_step, momentum=True), sgd, "step", "momentum_buffer")
     check("adam_step", _core.adam_step, [0.1, 0.9, 0.9, 1e-8, 0.0], "step", "exp_avg", "exp_avg_sq")
 
 

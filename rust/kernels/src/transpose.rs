@@ -57,6 +57,8 @@ pub(crate) unsafe fn panel_of<S: Simd, T: Copy>(
     }
     let few_sets = (to_s * size_of::<T>()).is_multiple_of(1024);
     let step = if few_sets { ALONG_FEW_SETS } else { ALONG } / size_of::<T>();
+    // Where lines share sets of the first cache none stays there for a second visit.
+    let whole_lines = few_sets && turns_sixteen::<S, T>();
     let apart = (from(1) as usize).wrapping_sub(from(0) as usize);
     let together = if apart.is_multiple_of(COLLISION_BYTES) { COLLIDING_LINES } else { n.max(1) };
     for first in (0..n).step_by(together) {
@@ -66,8 +68,7 @@ pub(crate) unsafe fn panel_of<S: Simd, T: Copy>(
             let mut j = first;
             while j < last {
                 let row = |r: usize| from((j + r).min(n - 1));
-                // Where lines share sets of the first cache none stays there for a second visit.
-                if few_sets && last - j >= 16 && end - k == 16 && has_avx512::<S>() && size_of::<T>() == 4 {
+                if whole_lines && last - j >= 16 && end - k == 16 {
                     // SAFETY: rows and columns are inside the source, the target has room.
                     unsafe {
                         sixteen(simd, std::array::from_fn(|r| row(r).add(k)), to.add(k * to_s + j), to_s)
@@ -136,19 +137,19 @@ fn has_avx<S: Simd>() -> bool {
     matches!(S::LEVEL, crate::simd::Level::Avx2 | crate::simd::Level::Avx512)
 }
 
-/// Whether the level has the 512-bit shuffles.
+/// Whether [`sixteen`] can be used: the level has the 512-bit shuffles, and elements four bytes.
 #[inline(always)]
-fn has_avx512<S: Simd>() -> bool {
-    matches!(S::LEVEL, crate::simd::Level::Avx512)
+fn turns_sixteen<S: Simd, T>() -> bool {
+    matches!(S::LEVEL, crate::simd::Level::Avx512) && size_of::<T>() == 4
 }
 
-/// Sixteen rows of sixteen elements of four bytes: whole cache lines where they begin with one.
+/// Sixteen rows of sixteen: whole cache lines where they begin with one.
 ///
 /// # Safety
-/// Sixteen elements are readable at each of `rows`, and writable at each line of `to`; the level has the 512-bit shuffles.
+/// Sixteen elements are readable at each of `rows`, and writable at each line of `to`; [`turns_sixteen`].
 #[inline(always)]
 unsafe fn sixteen<S: Simd, T: Copy>(_: S, rows: [*const T; 16], to: *mut T, to_s: usize) {
-    debug_assert!(has_avx512::<S>() && size_of::<T>() == 4);
+    debug_assert!(turns_sixteen::<S, T>());
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the caller's promise.
     unsafe {

@@ -26,14 +26,16 @@ fn unexpected(expected: &str, got: &Bound<'_, PyAny>) -> PyErr {
     PyTypeError::new_err(format!("optimizer step: expected a {expected}, got a {}", got.get_type()))
 }
 
-/// The parameters that have a gradient, their gradients, and for each name what `state` holds under it: at first zeros.
+/// The parameters that have a gradient, their gradients, what `state` holds of them under each name, and their step counts.
 fn lists(
     state: &Bound<'_, PyDict>,
     params: &Bound<'_, PyList>,
     names: &[&Bound<'_, PyString>],
 ) -> PyResult<Vec<Vec<Tensor>>> {
     let py = state.py();
-    let mut lists: Vec<_> = (0..2 + names.len()).map(|_| Vec::with_capacity(params.len())).collect();
+    let list = || Vec::with_capacity(params.len());
+    let mut lists: Vec<_> = (0..2 + names.len()).map(|_| list()).collect();
+    let mut steps = list();
     for object in params {
         let param = tensor(&object)?;
         let Some(grad) = param.grad() else { continue };
@@ -49,34 +51,30 @@ fn lists(
         };
         lists[0].push(param.clone());
         lists[1].push(grad);
-        for (list, &name) in lists[2..].iter_mut().zip(names) {
-            list.push(match entries.get_item(name)? {
-                Some(entry) => tensor(&entry)?.clone(),
-                None => {
-                    let is_step = name.is(intern!(py, "step"));
-                    let zeros = state_zeros(param, is_step)?;
-                    entries.set_item(name, wrap(py, zeros.clone())?)?;
-                    zeros
-                }
-            });
+        steps.push(remembered(&entries, intern!(py, "step"), Meta::new(Shape::default(), DType::F32))?);
+        for (list, name) in lists[2..].iter_mut().zip(names) {
+            list.push(remembered(&entries, name, *param.meta())?);
         }
     }
+    lists.push(steps);
     Ok(lists)
 }
 
-/// What an optimizer remembers of a parameter before its first step. No recording sees it being made: a replay must find it as
-/// it is, not make it anew.
-fn state_zeros(param: &Tensor, is_step: bool) -> PyResult<Tensor> {
-    let meta = match param.dtype() {
-        _ if is_step => Meta::new(Shape::default(), DType::F32),
-        DType::F32 | DType::F64 => *param.meta(),
-        other => {
-            return Err(PyNotImplementedError::new_err(format!(
-                "an optimizer's state in {other} is not supported yet: keep parameters in float32"
-            )));
-        }
-    };
-    engine(|| make::unrecorded_zeros(meta))
+/// What an optimizer remembers of a parameter under a name: at first zeros. No recording sees them being made: a replay must
+/// find them as they are, not make them anew.
+fn remembered(entries: &Bound<'_, PyDict>, name: &Bound<'_, PyString>, meta: Meta) -> PyResult<Tensor> {
+    if let Some(entry) = entries.get_item(name)? {
+        return Ok(tensor(&entry)?.clone());
+    }
+    if !matches!(meta.dtype, DType::F32 | DType::F64) {
+        return Err(PyNotImplementedError::new_err(format!(
+            "an optimizer's state in {} is not supported yet: keep parameters in float32",
+            meta.dtype
+        )));
+    }
+    let zeros = engine(|| make::unrecorded_zeros(meta))?;
+    entries.set_item(name, wrap(entries.py(), zeros.clone())?)?;
+    Ok(zeros)
 }
 
 /// Runs `op` once for each dtype among the parameters.
@@ -129,9 +127,8 @@ pub fn sgd_step(
     maximize: bool,
 ) -> PyResult<()> {
     let py = state.py();
-    let names = [intern!(py, "step"), intern!(py, "momentum_buffer")];
-    let mut lists = lists(state, params, &names[..1 + usize::from(momentum)])?;
-    lists[2..].rotate_left(1);
+    let buffer = [intern!(py, "momentum_buffer")];
+    let mut lists = lists(state, params, if momentum { &buffer } else { &[] })?;
     if !momentum {
         // Never touched.
         lists.insert(2, lists[0].clone());
@@ -150,9 +147,7 @@ pub fn adam_step(
     maximize: bool,
 ) -> PyResult<()> {
     let py = state.py();
-    let names = [intern!(py, "step"), intern!(py, "exp_avg"), intern!(py, "exp_avg_sq")];
-    let mut lists = lists(state, params, &names)?;
-    lists[2..].rotate_left(1);
+    let lists = lists(state, params, &[intern!(py, "exp_avg"), intern!(py, "exp_avg_sq")])?;
     step(py, AdamStep { decoupled, maximize }.into(), &lists, hyper.get().tensor())
 }
 

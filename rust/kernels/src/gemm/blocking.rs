@@ -113,11 +113,8 @@ impl Packing {
     pub fn new<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(p: &Product<E>) -> Self {
         let (rows, columns) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
         let k = k_block::<E>(p.k);
-        // What a block reaches over, gaps included: what stays in the cache by itself need not be packed.
-        let reach = |lines: usize, length: usize, stride: isize| {
-            stride.unsigned_abs().max(length).saturating_mul(lines * size_of::<E>())
-        };
-        let a_reach = if p.a_cs == 1 { reach(p.m, k, p.a_rs) } else { reach(k, p.m, p.a_cs) };
+        // What stays in the cache by itself need not be packed.
+        let a_reach = if p.a_cs == 1 { reach::<E>(p.m, k, p.a_rs) } else { reach::<E>(k, p.m, p.a_cs) };
         // Elements are read in place as sums' type, or as pairs if none is cut by the end of a row.
         let a_is_ready = if E::IS_COMPUTE {
             p.a_rs == 1 || p.a_cs == 1
@@ -128,7 +125,7 @@ impl Packing {
         let unpacked_a = if p.n > MANY_PANELS * columns { cache / 2 } else { cache };
         let row_bytes = p.a_rs.unsigned_abs().saturating_mul(size_of::<E>());
         let a_collides = p.a_cs == 1 && p.m > 4 && row_bytes.is_multiple_of(COLLISION_BYTES);
-        let b_reach = reach(k, p.n, p.b_rs);
+        let b_reach = reach::<E>(k, p.n, p.b_rs);
         Self {
             a: !a_is_ready || ((a_reach > unpacked_a || a_collides) && p.n > 3 * columns),
             b: !E::IS_COMPUTE || p.b_cs != 1 || (b_reach > cache / 2 && p.m > 2 * rows),
@@ -137,6 +134,11 @@ impl Packing {
             b_is_far: p.n * k * size_of::<E>() > cache / 4,
         }
     }
+}
+
+/// The bytes that so many lines of a matrix reach over, gaps included.
+pub(super) fn reach<T>(lines: usize, length: usize, stride: isize) -> usize {
+    stride.unsigned_abs().max(length).saturating_mul(lines * size_of::<T>())
 }
 
 /// The bytes that packing `b` may take.

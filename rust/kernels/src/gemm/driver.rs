@@ -7,7 +7,7 @@ use super::blocking::{
 use super::epilogue::Finish;
 use super::pack::{PANELS, row_step};
 use super::product::Product;
-use super::shares::{self, Shares};
+use super::shares::Shares;
 use super::tile::{Multiply, Ones};
 use super::{GemmElem, Sum, gemv, split};
 use crate::operand::Shared;
@@ -193,7 +193,7 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
                 some_columns::<S, E, D>(simd, p, pack, columns, packed, self.may_share, None);
                 continue;
             }
-            let wide = panels.div_ceil(pool::num_threads().min(shares::MOST)) * panel;
+            let wide = panels.div_ceil(pool::num_threads().min(Shares::MOST)) * panel;
             // Threads are not always at the same block of `k`, and the last is shorter.
             let depth = items::<E, D>(k_block::<E>(p.k));
             let shares = Shares::new(columns, wide);
@@ -357,7 +357,7 @@ fn by_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
             Some((shares, own)) if k_done + k == p.k => {
                 // The sums of all other blocks are there.
                 shares.open(own);
-                for i in (own..own + shares.count()).map(|i| i % shares.count()) {
+                for i in shares.turns(own) {
                     while let Some(some) = shares.take(i, panel, wide) {
                         some_of(some, shares.share(i).end);
                     }

@@ -164,12 +164,6 @@ impl<E: GemmElem> Product<E> {
         Fetch::new(self.b_at(k_done, column), k, n, self.b_rs, self.b_cs)
     }
 
-    /// What the rows of `b` reach over, gaps between them included.
-    pub fn b_bytes(&self) -> usize {
-        let row = self.b_rs.unsigned_abs().max(self.n);
-        self.k.saturating_mul(row).saturating_mul(size_of::<E>())
-    }
-
     /// Multiply-adds.
     pub fn work(&self) -> usize {
         self.m.saturating_mul(self.n).saturating_mul(self.k.max(1))

@@ -3,9 +3,6 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The most threads that help each other.
-pub(super) const MOST: usize = 64;
-
 /// Of a share that nobody may take from yet.
 const SHUT: usize = usize::MAX;
 
@@ -14,14 +11,17 @@ pub(super) struct Shares {
     columns: Range<usize>,
     each: usize,
     /// The first column of each share that is not taken.
-    next: [AtomicUsize; MOST],
+    next: [AtomicUsize; Self::MOST],
 }
 
 impl Shares {
+    /// The most threads that help each other.
+    pub const MOST: usize = 64;
+
     /// All shut.
     pub fn new(columns: Range<usize>, each: usize) -> Self {
-        debug_assert!(columns.len().div_ceil(each) <= MOST);
-        Self { columns, each, next: [const { AtomicUsize::new(SHUT) }; MOST] }
+        debug_assert!(columns.len().div_ceil(each) <= Self::MOST);
+        Self { columns, each, next: [const { AtomicUsize::new(SHUT) }; Self::MOST] }
     }
 
     pub fn count(&self) -> usize {
@@ -31,6 +31,12 @@ impl Shares {
     pub fn share(&self, i: usize) -> Range<usize> {
         let first = self.columns.start + i * self.each;
         first..self.columns.end.min(first + self.each)
+    }
+
+    /// All shares in turn, a thread's own first.
+    pub fn turns(&self, own: usize) -> impl Iterator<Item = usize> {
+        let count = self.count();
+        (own..own + count).map(move |i| i % count)
     }
 
     /// From now on columns of the share may be taken; whoever takes them sees what this thread wrote before.
@@ -61,9 +67,9 @@ mod tests {
             let shares = Shares::new(columns.clone(), each);
             assert_eq!(shares.take(0, panel, most), None, "shut");
             (0..shares.count()).for_each(|i| shares.open(i));
-            let turns = |own: usize| (own..own + shares.count()).map(|i| i % shares.count());
             let taken = |own: usize| {
-                let all = turns(own)
+                let all = shares
+                    .turns(own)
                     .flat_map(|i| std::iter::from_fn(|| shares.take(i, panel, most)).collect::<Vec<_>>());
                 all.collect::<Vec<_>>()
             };

@@ -12,7 +12,7 @@
 mod columns;
 mod rows;
 
-use super::blocking::GRAIN;
+use super::blocking::{GRAIN, reach};
 use super::epilogue::{Finish, FinishTile};
 use super::product::Product;
 use super::{GemmElem, Sum, Vector};
@@ -67,12 +67,19 @@ const UNIT: usize = 32;
 /// As for `driver::run`; `m == 1`.
 pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, may_share: bool) {
     let finish = product.finish(true, true);
+    let is_cached = b_bytes(product) <= CACHED_BYTES;
     let stretch = |columns: Range<usize>| {
         let is_narrow = columns.len() * size_of::<Sum<E>>() <= NARROW;
         let stretch = Stretch { p: product, finish: &finish, columns };
         // SAFETY: the level is supported; tasks write different columns.
         unsafe {
-            if is_narrow { stretch.with_room::<NARROW>(level) } else { stretch.with_room::<WIDE>(level) }
+            if is_narrow {
+                stretch.with_room::<NARROW>(level)
+            } else if is_cached {
+                stretch.with_room::<CACHED_WIDE>(level)
+            } else {
+                stretch.with_room::<WIDE>(level)
+            }
         }
     };
     let n = product.n;
@@ -87,6 +94,11 @@ pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, may_sh
     } else {
         stretch(0..n);
     }
+}
+
+/// What the matrix reaches over.
+fn b_bytes<E: GemmElem>(p: &Product<E>) -> usize {
+    reach::<E>(p.k, p.n, p.b_rs)
 }
 
 /// Some columns.
@@ -114,9 +126,8 @@ impl<E: GemmElem> Stretch<'_, E> {
         let away = (matrix + ALIAS / 2).wrapping_sub(room as usize) % ALIAS / 64 * 64;
         // SAFETY: inside the room.
         let sums = |i: usize| unsafe { room.add(away + i * (BYTES + 64)) }.cast();
-        let at_a_time = if self.p.b_bytes() > CACHED_BYTES { BYTES } else { BYTES.min(CACHED_WIDE) };
-        let width = at_a_time / size_of::<Sum<E>>();
-        let tiles = Tiles { sums: sums(0), group: sums(1), width, stretch: self };
+        let tiles =
+            Tiles { sums: sums(0), group: sums(1), width: BYTES / size_of::<Sum<E>>(), stretch: self };
         // SAFETY: promised by the caller.
         unsafe { simd::dispatch_unchecked(level, tiles) }
     }

@@ -1,5 +1,5 @@
 //! The matrix is close along its rows: vectors hold columns.
-use super::{FAR_BYTES, ROUNDS, Tiles, block, chains, group};
+use super::{FAR_BYTES, ROUNDS, Tiles, b_bytes, block, chains, group};
 use crate::gemm::{GemmElem, Sum, Vector};
 use crate::simd::{self, FloatVec, Simd};
 
@@ -25,7 +25,7 @@ impl<E: GemmElem> Tiles<'_, E> {
         unsafe {
             clear::<S, E>(simd, self.sums, room);
             // What a core fetches ahead by itself ends with the row.
-            let is_far = p.b_rs.unsigned_abs() > n && p.b_bytes() > FAR_BYTES;
+            let is_far = p.b_rs.unsigned_abs() > n && b_bytes(p) > FAR_BYTES;
             if is_far {
                 self.blocks::<S, true>(simd, whole, first, n, head);
             } else {
