@@ -20,6 +20,7 @@ use std::ops::Range;
 pub(super) struct Aligned<T>(pub MaybeUninit<T>);
 
 /// Some columns of the product for one block of `k`.
+#[derive(Clone, Copy)]
 pub(super) struct Block<'a, E: GemmElem, D> {
     pub p: &'a Product<E>,
     pub pack: Packing,
@@ -28,8 +29,8 @@ pub(super) struct Block<'a, E: GemmElem, D> {
     pub k_done: usize,
     pub k: usize,
     pub packed: Shared<*mut Sum<E>>,
-    /// The first rows' tile packs `b`, which is one whole panel.
-    pub tiles_pack: bool,
+    /// The row whose tiles pack whole panels of `b` on their way, if any do.
+    pub packing_row: Option<usize>,
     pub finish: Finish<Sum<E>>,
     pub multiply: PhantomData<D>,
 }
@@ -74,10 +75,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     pub unsafe fn alone<S: Simd>(&self, simd: S, rows: Range<usize>) {
         // SAFETY: promised by the caller.
         unsafe {
-            if self.pack.b {
-                self.pack_panels(simd, 0..self.n.div_ceil(Tile::<S, Sum<E>>::COLUMNS));
-            }
-            self.part(simd, Part { row: rows.start, m: rows.len(), column: 0, n: self.n });
+            let block = self.packing(simd, rows.start);
+            block.part(simd, Part { row: rows.start, m: rows.len(), column: 0, n: self.n });
         }
     }
 
@@ -94,6 +93,24 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
             // SAFETY: promised by the caller; parts do not overlap.
             unsafe { self.part(simd, Part { row, m, column, n }) }
         });
+    }
+
+    /// Packs `b`, or leaves it to the tiles of a row, who have time to while they multiply.
+    ///
+    /// # Safety
+    /// The matrices are valid, and `packed` has room where `b` is packed.
+    #[inline(always)]
+    pub unsafe fn packing<S: Simd>(&self, simd: S, row: usize) -> Self {
+        let panel = Tile::<S, Sum<E>>::COLUMNS;
+        let tiles_can = if D::IS_PAIR { self.n == panel && self.k.is_multiple_of(2) } else { E::IS_COMPUTE };
+        let packing_row = (self.pack.b && self.p.b_cs == 1 && tiles_can).then_some(row);
+        if self.pack.b {
+            // Tiles pack whole panels.
+            let first = packing_row.map_or(0, |_| self.n / panel);
+            // SAFETY: promised by the caller.
+            unsafe { self.pack_panels(simd, first..self.n.div_ceil(panel)) };
+        }
+        Self { packing_row, ..*self }
     }
 
     /// # Safety
@@ -124,7 +141,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
             if self.pack.a {
                 self.part_packing(simd, high, part);
             } else {
-                let rows = RowTiles { high, packed: None, fetch: None };
+                let rows = RowTiles { high, packed: None, tiles_pack: false, fetch: None };
                 self.each_wide(simd, part, |wide| self.strips(simd, wide, rows));
             }
         }
@@ -145,6 +162,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         let mut room = Aligned(MaybeUninit::<E::Rows>::uninit());
         let packed = room.0.as_mut_ptr().cast::<Sum<E>>();
         let step = ROW_TILES * high;
+        // What is close needs no turning.
+        let tiles_pack = E::IS_COMPUTE && self.p.a_rs == 1;
         for done in (0..part.m).step_by(step) {
             let some = Part { row: part.row + done, m: step.min(part.m - done), ..part };
             // What is packed next.
@@ -152,12 +171,15 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 self.p.fetch_a(some.row + some.m, step.min(part.m - done - some.m), self.k_done, self.k);
             // SAFETY: promised by the caller; a group of tiles fits the room.
             unsafe {
-                self.pack_rows(simd, high, some.row, some.m, packed);
+                if !tiles_pack {
+                    self.pack_rows(simd, high, some.row, some.m, packed);
+                }
                 self.each_wide(simd, some, |wide| {
                     // Late enough that it is still there.
                     let is_last = wide.column + wide.n == part.column + part.n;
                     let fetch = is_last.then_some(&fetch);
-                    self.strips(simd, wide, RowTiles { high, packed: Some(packed), fetch });
+                    let tiles_pack = tiles_pack && wide.column == part.column;
+                    self.strips(simd, wide, RowTiles { high, packed: Some(packed), tiles_pack, fetch });
                 });
             }
         }
@@ -279,7 +301,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         simd: S,
         part: Part,
         done: usize,
-        RowTiles { high, packed, fetch }: RowTiles<'_, Sum<E>>,
+        RowTiles { high, packed, tiles_pack, fetch }: RowTiles<'_, Sum<E>>,
         to: &Target<'_, Sum<E>>,
     ) {
         let (p, depth) = (self.p, self.depth());
@@ -293,17 +315,15 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
             } else {
                 (p.b_at(self.k_done, column).cast(), p.b_rs, Tile::<S, Sum<E>>::COLUMNS as isize)
             };
-            let raw = if self.tiles_pack && done == 0 {
+            let raw = if self.packing_row == Some(row) {
                 p.b_at(self.k_done, column).cast()
             } else {
                 std::ptr::null()
             };
+            let packed = packed.map(|packed| packed.add(done / high * row_step(high) * depth));
             let (a, a_step, rows_are_close) = match packed {
-                Some(packed) => {
-                    let tile = packed.add(done / high * row_step(high) * depth);
-                    (tile.cast_const(), row_step(rows) as isize, true)
-                }
-                None => {
+                Some(tile) if !tiles_pack => (tile.cast_const(), row_step(rows) as isize, true),
+                _ => {
                     let a = p.a_at(row, self.k_done).cast();
                     let item = (size_of::<Sum<E>>() / size_of::<E>()) as isize;
                     if p.a_cs == 1 { (a, p.a_rs / item, false) } else { (a, p.a_cs, true) }
@@ -319,6 +339,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 b_panel,
                 raw,
                 raw_rs: p.b_rs,
+                a_to: packed.filter(|_| tiles_pack).unwrap_or(std::ptr::null_mut()),
                 c: to.c,
                 c_rs: to.c_rs,
                 c_cs: to.c_cs,
@@ -344,11 +365,14 @@ struct Target<'a, T> {
     ahead: Option<Ahead>,
 }
 
-/// How rows go by: `high` at a time, from where they are packed, if they are; and what is brought near meanwhile.
+/// How rows go by: `high` at a time, and what is brought near meanwhile.
 #[derive(Clone, Copy)]
 pub(super) struct RowTiles<'a, T> {
     pub high: usize,
+    /// Where they are packed, if they are.
     pub packed: Option<*mut T>,
+    /// The first tile has yet to do it.
+    pub tiles_pack: bool,
     pub fetch: Option<&'a Fetch>,
 }
 

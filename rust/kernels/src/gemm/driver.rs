@@ -103,7 +103,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for Driver<'_, E, D> {
             self.blocks(simd, pack, std::ptr::null_mut());
         } else if p.m <= FEW_TILES * Tile::<S, Sum<E>>::ROWS || self.pays_by_panel(simd, pack) {
             self.panels(simd, pack);
-        } else if self.pays_by_rows(simd) {
+        } else if self.pays_by_rows(simd, pack) {
             self.rows(simd, pack);
         } else if is_small::<E>(p.m, p.n, p.k) {
             self.on_stack(simd, pack);
@@ -128,13 +128,20 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
         !E::IS_COMPUTE && !pack.a && pack.a_is_near && is_even
     }
 
-    /// Whether each thread had better pack all of `b` for rows of its own: where that is little, threads need not wait for
-    /// each other in between, nor write to the same rows.
+    /// Whether each thread had better pack all of `b` for rows of its own: where that is little, or tiles pack all that
+    /// needs it and many use it, threads need not wait for each other in between, nor write to the same rows.
     #[inline(always)]
-    fn pays_by_rows<S: Simd>(&self, _: S) -> bool {
+    fn pays_by_rows<S: Simd>(&self, _: S, pack: Packing) -> bool {
         let p = self.product;
-        let has_rows = || p.m >= 2 * Tile::<S, Sum<E>>::ROWS * pool::num_threads();
-        self.shares() && fits::<E>(p.n, p.k, PANELS_BYTES) && p.n <= B_COLUMNS && has_rows()
+        let (rows, panel) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
+        if !self.shares() {
+            return false;
+        }
+        let has_tiles = |count: usize| p.m >= count * rows * pool::num_threads();
+        let is_little = fits::<E>(p.n, p.k, PANELS_BYTES) && p.n <= B_COLUMNS;
+        let tiles_pack = E::IS_COMPUTE && p.b_cs == 1 && (!pack.a || p.a_rs == 1);
+        is_little && has_tiles(2)
+            || tiles_pack && has_tiles(FEW_TILES) && !shares_columns(p.m, p.n, p.k, p.n.div_ceil(panel))
     }
 
     /// Each thread with a packed `b` of its own.
@@ -215,11 +222,16 @@ fn some_rows<S: Simd, E: GemmElem, D: Multiply<Sum<E>>, const BYTES: usize>(
 ) {
     let mut room = Aligned(MaybeUninit::<[u8; BYTES]>::uninit());
     let packed = Shared(room.0.as_mut_ptr().cast());
+    let panel = Tile::<S, Sum<E>>::COLUMNS;
     k_blocks(p, |k_done, k, finish| {
-        let (column, n, tiles_pack, multiply) = (0, p.n, false, PhantomData);
-        let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply };
-        // SAFETY: the matrices are valid, and the packed block fits the room.
-        unsafe { block.alone(simd, rows.clone()) };
+        let wide = (BYTES / size_of::<Sum<E>>() / items::<E, D>(k).max(1) / panel).max(1) * panel;
+        for column in (0..p.n).step_by(wide) {
+            let (n, packing_row, multiply) = (wide.min(p.n - column), None, PhantomData);
+            let block =
+                Block::<E, D> { p, pack, column, n, k_done, k, packed, packing_row, finish, multiply };
+            // SAFETY: the matrices are valid, and the packed block fits the room.
+            unsafe { block.alone(simd, rows.clone()) };
+        }
     });
 }
 
@@ -247,8 +259,8 @@ fn some_columns<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
         return by_panels::<S, E, D>(simd, p, pack, columns, room, shares);
     }
     k_blocks(p, |k_done, k, finish| {
-        let (tiles_pack, multiply) = (false, PhantomData);
-        let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply };
+        let (packing_row, multiply) = (None, PhantomData);
+        let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, packing_row, finish, multiply };
         // SAFETY: the matrices are valid, and the packed block fits the room.
         unsafe { block.compute(simd, may_share) };
     });
@@ -327,10 +339,8 @@ fn by_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     let (high, wide) = (even_rows(p.m, Tile::<S, Sum<E>>::ROWS), room.side * panel);
     k_blocks(p, |k_done, k, finish| {
         let block = |column: usize, n: usize| {
-            // While the first tile multiplies, the machine has time to pack.
-            let tiles_pack = D::IS_PAIR && p.b_cs == 1 && n == panel && k.is_multiple_of(2);
-            let (packed, multiply) = (room.panels, PhantomData);
-            Block::<E, D> { p, pack, column, n, k_done, k, packed, tiles_pack, finish, multiply }
+            let (packed, packing_row, multiply) = (room.panels, None, PhantomData);
+            Block::<E, D> { p, pack, column, n, k_done, k, packed, packing_row, finish, multiply }
         };
         // Packs and uses some columns, of which there are more until `end`.
         let some_of = |some: Range<usize>, end: usize| {
@@ -342,11 +352,13 @@ fn by_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
             let fetch = pack.b_is_far.then(|| p.fetch_b(row, k, next.start, n));
             // SAFETY: the matrices are valid; so many panels fit their room.
             unsafe {
-                if !block.tiles_pack {
-                    block.pack_panels(simd, 0..block.n.div_ceil(panel));
-                }
+                let block = block.packing(simd, 0);
                 let part = Part { row: 0, m: p.m, column: 0, n: block.n };
-                block.strips(simd, part, RowTiles { high, packed: room.rows, fetch: fetch.as_ref() });
+                block.strips(
+                    simd,
+                    part,
+                    RowTiles { high, packed: room.rows, tiles_pack: false, fetch: fetch.as_ref() },
+                );
             }
         };
         if let Some(to) = room.rows {

@@ -266,11 +266,13 @@ fn all_sizes_in_all_layouts() {
 #[test]
 fn matrices_with_far_lines_are_packed() {
     everywhere(|| {
-        for (m, n, k) in [(65, 130, 520), (121, 101, 103)] {
+        // The last two have more columns than a thread takes at a time.
+        for (m, n, k) in [(65, 130, 520), (121, 101, 103), (6, 300, 300), (110, 300, 300)] {
             for (a, b) in [
                 (Layout::FarRows, Layout::FarRows),
                 (Layout::FarColumns, Layout::FarColumns),
                 (Layout::FarRows, Layout::FarColumns),
+                (Layout::FarColumns, Layout::FarRows),
             ] {
                 let case = Case { layouts: [a, b, Layout::Rows], ..Case::plain(m, n, k) };
                 case.check::<f32>();

@@ -2,6 +2,7 @@
 use super::blocking::{MAX_ROWS, Tile, VECTORS};
 use super::epilogue::{Finish, FinishTile};
 use super::fetch::{self, Fetch};
+use super::pack::row_step;
 use super::{Activation, Single};
 use crate::simd::{self, Float, FloatElem, FloatVec, Kernel, Level, MAX_LANES, Simd, WordVec};
 use half::bf16;
@@ -117,9 +118,11 @@ pub(super) struct Strip<'a, T> {
     pub b_rs: isize,
     /// From panel to panel.
     pub b_panel: isize,
-    /// Where the tile's columns of `b` are still to be packed from; else null. Its elements are those of products.
+    /// Where tiles' columns of `b` are still to be packed from; else null. Its elements are those of products.
     pub raw: *const (),
     pub raw_rs: isize,
+    /// Where the first tile packs its rows of `a`, which are close; else null.
+    pub a_to: *mut T,
     pub c: *mut T,
     pub c_rs: isize,
     pub c_cs: isize,
@@ -135,6 +138,25 @@ pub(super) struct Strip<'a, T> {
 }
 
 impl<T> Strip<'_, T> {
+    /// Whether the next tile packs something on its way.
+    #[inline(always)]
+    fn packs(&self) -> bool {
+        !self.raw.is_null() || !self.a_to.is_null()
+    }
+
+    /// A tile of so many columns has packed what it is made of: those of `b`, elements of `E`, and `rows` of `a`, which later
+    /// tiles read from there.
+    #[inline(always)]
+    fn is_packed<E>(&mut self, rows: usize, columns: usize) {
+        if !self.raw.is_null() {
+            self.raw = self.raw.cast::<E>().wrapping_add(columns).cast();
+        }
+        if !self.a_to.is_null() {
+            (self.a, self.a_step) = (self.a_to, row_step(rows) as isize);
+            self.a_to = std::ptr::null_mut();
+        }
+    }
+
     /// Leaves out the first `columns`, which lie `b_step` elements of `b` before the others.
     #[inline(always)]
     fn skip(&mut self, columns: usize, b_step: isize) {
@@ -182,6 +204,9 @@ const HALVED_ROWS: usize = 6;
 /// A strip whose number of rows the compiler knows, and whether rows or columns of `a` are neighbours.
 struct Rows<'a, T, D, const R: usize, const ROWS_ARE_CLOSE: bool>(&'a Strip<'a, T>, PhantomData<D>);
 
+/// How many rounds early what tiles pack is asked for.
+const ROUNDS_AHEAD: isize = 32;
+
 /// Computes a strip `rows` high.
 ///
 /// # Safety
@@ -223,6 +248,11 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool> Kern
         let mut strip = *self.0;
         // SAFETY: the strip is inside the matrices.
         unsafe {
+            while strip.packs() && strip.n >= panel {
+                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, true, false>(simd, &strip, panel);
+                strip.is_packed::<D::Elem>(R, panel);
+                strip.skip(panel, strip.b_panel);
+            }
             // Few rows leave registers free, and memory likes long rows where `b` is read in place.
             if R <= const { wide_rows(S::LEVEL) } && strip.b_panel == panel as isize {
                 while strip.n >= 2 * panel {
@@ -233,10 +263,6 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool> Kern
                     );
                     strip.skip(2 * panel, 2 * strip.b_panel);
                 }
-            }
-            if D::IS_PAIR && !strip.raw.is_null() {
-                debug_assert!(strip.n == panel);
-                return tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, true, false>(simd, &strip, panel);
             }
             while strip.n >= panel {
                 if strip.fetch.is_some() {
@@ -294,7 +320,8 @@ unsafe fn tile<
         }
     }
     let mut sums = [[T::Vec::<S>::zero(simd); V]; R];
-    let (mut a, mut b, mut raw) = (strip.a, strip.b, strip.raw.cast::<D::Elem>());
+    let (mut a, mut b) = (strip.a, strip.b);
+    let (mut raw, mut a_to) = (strip.raw.cast::<D::Elem>(), strip.a_to);
     let item = if D::IS_PAIR { 2 } else { 1 };
     let (a_rs, a_cs) = if ROWS_ARE_CLOSE { (1, strip.a_step) } else { (strip.a_step, 1) };
     let mut left = strip.k;
@@ -311,7 +338,12 @@ unsafe fn tile<
             // SAFETY: inside the matrices; the pointers may end one step beyond, where they are not read.
             unsafe {
                 let mut row = [T::Vec::<S>::zero(simd); V];
-                if PACKS {
+                if PACKS && !raw.is_null() {
+                    if !D::IS_PAIR {
+                        let next = raw.wrapping_offset(ROUNDS_AHEAD * strip.raw_rs);
+                        // Their last elements: where rows do not begin with a cache line, the first lie in one that is near.
+                        (1..=V).for_each(|v| simd::prefetch_far(next.wrapping_add(v * lanes - 1)));
+                    }
                     for (v, (to, from)) in row.iter_mut().zip(D::row(simd, raw, strip.raw_rs)).enumerate() {
                         *to = from;
                         from.store(b.cast_mut().add(v * lanes));
@@ -321,6 +353,17 @@ unsafe fn tile<
                     for (v, vector) in row.iter_mut().enumerate() {
                         *vector = load::<S, T, CUT>(simd, b.add(v * lanes), v == V - 1, last);
                     }
+                }
+                if PACKS && ROWS_ARE_CLOSE && !a_to.is_null() {
+                    // They may lie in two cache lines.
+                    let next = a.wrapping_offset(ROUNDS_AHEAD * a_cs);
+                    simd::prefetch_far(next);
+                    simd::prefetch_far(next.wrapping_add(R - 1));
+                    for r in (0..R).step_by(lanes) {
+                        let n = lanes.min(R - r);
+                        T::Vec::<S>::load_first(simd, a.add(r), n).store_first(a_to.add(r), n);
+                    }
+                    a_to = a_to.wrapping_add(row_step(R));
                 }
                 for (r, sums) in sums.iter_mut().enumerate() {
                     // Pairs are aligned as their elements are.
