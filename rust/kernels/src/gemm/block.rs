@@ -102,8 +102,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     #[inline(always)]
     pub unsafe fn packing<S: Simd>(&self, simd: S, row: usize) -> Self {
         let panel = Tile::<S, Sum<E>>::COLUMNS;
-        let tiles_can = if D::IS_PAIR { self.n == panel && self.k.is_multiple_of(2) } else { E::IS_COMPUTE };
-        let packing_row = (self.pack.b && self.p.b_cs == 1 && tiles_can).then_some(row);
+        let are_whole = !D::IS_PAIR || self.n == panel && self.k.is_multiple_of(2);
+        let packing_row = (self.pack.b && self.pack.b_by_tiles && are_whole).then_some(row);
         if self.pack.b {
             // Tiles pack whole panels.
             let first = packing_row.map_or(0, |_| self.n / panel);
@@ -162,8 +162,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         let mut room = Aligned(MaybeUninit::<E::Rows>::uninit());
         let packed = room.0.as_mut_ptr().cast::<Sum<E>>();
         let step = ROW_TILES * high;
-        // What is close needs no turning.
-        let tiles_pack = E::IS_COMPUTE && self.p.a_rs == 1;
+        let tiles_pack = self.pack.a_by_tiles;
         for done in (0..part.m).step_by(step) {
             let some = Part { row: part.row + done, m: step.min(part.m - done), ..part };
             // What is packed next.

@@ -98,7 +98,7 @@ pub(super) fn items<E: GemmElem, D: Multiply<Sum<E>>>(k: usize) -> usize {
 }
 
 /// What is packed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Packing {
     pub a: bool,
     pub b: bool,
@@ -107,6 +107,9 @@ pub(super) struct Packing {
     pub a_stays: bool,
     /// `b` does not, and what is packed next had better be asked for early.
     pub b_is_far: bool,
+    /// Tiles can pack them on their way: they lie as tiles read them.
+    pub a_by_tiles: bool,
+    pub b_by_tiles: bool,
 }
 
 impl Packing {
@@ -132,6 +135,8 @@ impl Packing {
             a_is_near: a_reach <= cache / 4,
             a_stays: p.m * k * size_of::<Sum<E>>() <= cache / 2,
             b_is_far: p.n * k * size_of::<E>() > cache / 4,
+            a_by_tiles: E::IS_COMPUTE && p.a_rs == 1,
+            b_by_tiles: (E::IS_COMPUTE || D::IS_PAIR) && p.b_cs == 1,
         }
     }
 }

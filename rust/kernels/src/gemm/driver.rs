@@ -139,7 +139,7 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
         }
         let has_tiles = |count: usize| p.m >= count * rows * pool::num_threads();
         let is_little = fits::<E>(p.n, p.k, PANELS_BYTES) && p.n <= B_COLUMNS;
-        let tiles_pack = E::IS_COMPUTE && p.b_cs == 1 && (!pack.a || p.a_rs == 1);
+        let tiles_pack = E::IS_COMPUTE && pack.b_by_tiles && (!pack.a || pack.a_by_tiles);
         is_little && has_tiles(2)
             || tiles_pack && has_tiles(FEW_TILES) && !shares_columns(p.m, p.n, p.k, p.n.div_ceil(panel))
     }
@@ -222,9 +222,8 @@ fn some_rows<S: Simd, E: GemmElem, D: Multiply<Sum<E>>, const BYTES: usize>(
 ) {
     let mut room = Aligned(MaybeUninit::<[u8; BYTES]>::uninit());
     let packed = Shared(room.0.as_mut_ptr().cast());
-    let panel = Tile::<S, Sum<E>>::COLUMNS;
+    let wide = panels_in::<S, E, D>(p, BYTES) * Tile::<S, Sum<E>>::COLUMNS;
     k_blocks(p, |k_done, k, finish| {
-        let wide = (BYTES / size_of::<Sum<E>>() / items::<E, D>(k).max(1) / panel).max(1) * panel;
         for column in (0..p.n).step_by(wide) {
             let (n, packing_row, multiply) = (wide.min(p.n - column), None, PhantomData);
             let block =
@@ -309,11 +308,17 @@ fn panels_with<S: Simd, E: GemmElem, D: Multiply<Sum<E>>, const BYTES: usize>(
     let mut room = Aligned(MaybeUninit::<[u8; BYTES]>::uninit());
     let packed = Shared(room.0.as_mut_ptr().cast::<Sum<E>>());
     let panel = Tile::<S, Sum<E>>::COLUMNS;
-    let fit = BYTES / (items::<E, D>(k_block::<E>(p.k)).max(1) * panel * size_of::<Sum<E>>());
     // A tile that packs takes one panel.
-    let side = if D::IS_PAIR { 1 } else { PANELS.min(fit) };
+    let side = if D::IS_PAIR { 1 } else { PANELS.min(panels_in::<S, E, D>(p, BYTES)) };
     let columns = range.start * panel..(range.end * panel).min(p.n);
     by_panels::<S, E, D>(simd, p, pack, columns, Room { side, panels: packed, rows: packed_a }, None);
+}
+
+/// How many panels of `b` so many bytes hold.
+#[inline(always)]
+fn panels_in<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(p: &Product<E>, bytes: usize) -> usize {
+    let depth = items::<E, D>(k_block::<E>(p.k)).max(1);
+    bytes / (depth * Tile::<S, Sum<E>>::COLUMNS * size_of::<Sum<E>>())
 }
 
 /// A thread's room for what it packs.

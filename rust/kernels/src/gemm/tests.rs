@@ -561,7 +561,7 @@ impl Kernel for Parts {
 
 #[test]
 fn parts_cover_a_block() {
-    let packs = |a, b| Packing { a, b, a_is_near: false, a_stays: false, b_is_far: false };
+    let packs = |a, b| Packing { a, b, ..Packing::default() };
     for pack in [packs(false, false), packs(true, true)] {
         for ((m, n), threads, most) in [
             ((256, 800), 2, 100),
@@ -579,7 +579,7 @@ fn parts_cover_a_block() {
 
 #[test]
 fn threads_share_rows_where_they_would_read_all_of_them() {
-    let pack = Packing { a: false, b: false, a_is_near: false, a_stays: false, b_is_far: false };
+    let pack = Packing::default();
     assert_eq!(simd::dispatch(Parts((4096, 64, 64), 2, 1000, pack)), (2048, 64));
 }
 
