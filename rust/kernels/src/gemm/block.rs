@@ -1,7 +1,7 @@
 //! Some columns of a product for one block of `k`: packed, shared out in parts, computed strip by strip.
 use super::blocking::{
-    ASIDE_COLUMNS, FAR, GRAIN, MAX_ROWS, Packing, ROW_TILES, Tile, block_columns, even_rows,
-    is_worth_sharing, items, parts,
+    ASIDE_COLUMNS, FAR, GRAIN, MAX_ROWS, Packing, ROW_TILES, Tile, block_columns, is_worth_sharing, items,
+    parts,
 };
 use super::epilogue::{Finish, FinishTile};
 use super::fetch::Fetch;
@@ -135,7 +135,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     /// The part is inside, begins with a panel, and nobody else writes there.
     #[inline(always)]
     unsafe fn part<S: Simd>(&self, simd: S, part: Part) {
-        let high = even_rows(part.m, Tile::<S, Sum<E>>::ROWS);
+        let high = self.pack.tile_rows::<S, Sum<E>>(part.m);
         // SAFETY: promised by the caller.
         unsafe {
             if self.pack.a {

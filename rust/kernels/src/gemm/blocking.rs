@@ -24,6 +24,9 @@ const fn tile_rows(level: Level) -> usize {
     }
 }
 
+/// The least lines that a set of the first cache holds.
+const WAYS: usize = 8;
+
 /// The shape of tiles of `T` at a level.
 pub(super) struct Tile<S, T>(PhantomData<(S, T)>);
 
@@ -102,6 +105,8 @@ pub(super) fn items<E: GemmElem, D: Multiply<Sum<E>>>(k: usize) -> usize {
 pub(super) struct Packing {
     pub a: bool,
     pub b: bool,
+    /// Rows of `a` share a few sets of the first cache, and those of a large tile evict each other where they are not packed.
+    pub a_collides: bool,
     /// All of `a` stays in the level-two cache, beside other work, or while panels of `b` go through it.
     pub a_is_near: bool,
     pub a_stays: bool,
@@ -132,12 +137,20 @@ impl Packing {
         Self {
             a: !a_is_ready || ((a_reach > unpacked_a || a_collides) && p.n > 3 * columns),
             b: !E::IS_COMPUTE || p.b_cs != 1 || (b_reach > cache / 2 && p.m > 2 * rows),
+            a_collides,
             a_is_near: a_reach <= cache / 4,
             a_stays: p.m * k * size_of::<Sum<E>>() <= cache / 2,
             b_is_far: p.n * k * size_of::<E>() > cache / 4,
             a_by_tiles: E::IS_COMPUTE && p.a_rs == 1,
             b_by_tiles: (E::IS_COMPUTE || D::IS_PAIR) && p.b_cs == 1,
         }
+    }
+
+    /// The height of tiles that cover `m` rows most evenly.
+    #[inline(always)]
+    pub fn tile_rows<S: Simd, T: Single>(&self, m: usize) -> usize {
+        let most = Tile::<S, T>::ROWS;
+        even_rows(m, if self.a_collides && !self.a { most.min(WAYS) } else { most })
     }
 }
 

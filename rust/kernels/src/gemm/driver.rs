@@ -1,8 +1,8 @@
 //! The loops around blocks of a product: what is packed, what is shared out, in which order.
 use super::block::{Aligned, Block, Part, RowTiles};
 use super::blocking::{
-    self, B_COLUMNS, FEW_TILES, GRAIN, PANELS_BYTES, Packing, ROW_TILES, STACK_BYTES, Tile, even_rows,
-    is_worth_sharing, items, k_block, shares_columns,
+    self, B_COLUMNS, FEW_TILES, GRAIN, PANELS_BYTES, Packing, ROW_TILES, STACK_BYTES, Tile, is_worth_sharing,
+    items, k_block, shares_columns,
 };
 use super::epilogue::Finish;
 use super::pack::{PANELS, row_step};
@@ -247,7 +247,7 @@ fn some_columns<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
 ) {
     let (column, n) = (columns.start, columns.len());
     let panel = Tile::<S, Sum<E>>::COLUMNS;
-    let high = even_rows(p.m, Tile::<S, Sum<E>>::ROWS);
+    let high = pack.tile_rows::<S, Sum<E>>(p.m);
     let rows = if pack.a { p.m.div_ceil(high) * row_step(high) } else { 0 };
     let is_alone = !may_share || pool::num_threads() == 1;
     if E::IS_COMPUTE && pack.b && is_alone && pack.a_stays && rows + PANELS * panel <= n {
@@ -341,7 +341,7 @@ fn by_panels<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(
     shares: Option<(&Shares, usize)>,
 ) {
     let panel = Tile::<S, Sum<E>>::COLUMNS;
-    let (high, wide) = (even_rows(p.m, Tile::<S, Sum<E>>::ROWS), room.side * panel);
+    let (high, wide) = (pack.tile_rows::<S, Sum<E>>(p.m), room.side * panel);
     k_blocks(p, |k_done, k, finish| {
         let block = |column: usize, n: usize| {
             let (packed, packing_row, multiply) = (room.panels, None, PhantomData);
