@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -226,6 +227,83 @@ def test_requires_grad_switches_on_leaves_only() -> None:
     b = a * 2
     with pytest.raises(RuntimeError, match="leaf|leaves"):
         b.requires_grad_(False)
+
+
+# --- a linear layer sends its gradient through the relu before it, where nobody sees it in between ---
+
+
+def two_layers(dtype: rg.dtype = rg.float32) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """An input of five rows, a bias of seven, and the weights of two layers, the second of three results."""
+    random = np.random.default_rng(3)
+    arrays = [random.standard_normal(shape).astype(np.float32) for shape in [(5, 4), (7,), (7, 4), (3, 7)]]
+    x, bias, first, second = (rg.from_numpy(a).to(dtype).requires_grad_() for a in arrays)
+    return x, bias, first, second
+
+
+def grads_of(use: Callable[[Tensor, Tensor], Tensor], watch: bool, dtype: rg.dtype = rg.float32) -> list[Any]:
+    """Gradients of a loss of what a relu made and the second layer's weight; watched, nothing is sent through."""
+    x, bias, first, second = two_layers(dtype)
+    hidden = F.relu(F.linear(x, first, bias))
+    if watch:
+        hidden.retain_grad()
+    use(hidden, second).backward()
+    return [t.grad.to(rg.float32).numpy() for t in (x, bias, first, second) if t.grad is not None]
+
+
+def last_layer(hidden: Tensor, second: Tensor) -> Tensor:
+    out = F.linear(hidden, second, rg.zeros(3, dtype=hidden.dtype))
+    return (out * out).sum()
+
+
+@pytest.mark.parametrize("dtype", [rg.float32, rg.float64, rg.bfloat16])
+@pytest.mark.parametrize(
+    "use",
+    [
+        last_layer,
+        lambda h, w: last_layer(h, w) + (h * 3.0).sum(),
+        lambda h, w: (h * 3.0).sum() + last_layer(h, w),
+        lambda h, w: last_layer(h, w) + last_layer(h, w * 2.0),
+        lambda h, w: last_layer(h[1:], w),
+        lambda h, w: last_layer(h.reshape(5, 1, 7), w),
+        lambda h, w: last_layer(h, w.detach()),
+    ],
+    ids=["alone", "then used", "used before", "twice", "a part", "another shape", "a frozen weight"],
+)
+def test_what_is_sent_through_a_relu_has_the_same_bits(
+    use: Callable[[Tensor, Tensor], Tensor], dtype: rg.dtype
+) -> None:
+    sent, seen = grads_of(use, False, dtype), grads_of(use, True, dtype)
+    assert len(sent) == len(seen) >= 3
+    for a, b in zip(sent, seen, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_whoever_looks_at_a_hidden_gradient_sees_all_of_it() -> None:
+    def whole(hidden: Tensor, second: Tensor) -> Any:
+        out = hidden.numpy() @ second.detach().numpy().T
+        return 2 * out @ second.detach().numpy()
+
+    x, bias, first, second = two_layers()
+    hidden = F.relu(F.linear(x, first, bias))
+    seen: list[Any] = []
+    hidden.register_hook(lambda g: seen.append(g.numpy().copy()))
+    (asked,) = rg.autograd.grad(last_layer(hidden, second), [hidden], retain_graph=True)
+    hidden.retain_grad()
+    last_layer(hidden, second).backward()
+    want = whole(hidden.detach(), second)
+    assert (hidden.detach().numpy() == 0).any()
+    for got in [asked.numpy(), *seen, hidden.grad.numpy() if hidden.grad is not None else None]:
+        np.testing.assert_allclose(got, want, rtol=1e-5)
+
+
+def test_a_relu_can_be_sent_through_twice_where_the_graph_is_kept() -> None:
+    x, bias, first, second = two_layers()
+    loss = last_layer(F.relu(F.linear(x, first, bias)), second)
+    loss.backward(retain_graph=True)
+    assert first.grad is not None
+    once = first.grad.numpy().copy()
+    loss.backward()
+    np.testing.assert_array_equal(first.grad.numpy(), once + once)
 
 
 # --- hooks ---

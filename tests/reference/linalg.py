@@ -23,6 +23,11 @@ def matmul_backward(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
     return unbroadcast(to_a, a.shape), unbroadcast(to_b, b.shape)
 
 
+@forward("matmul_relu_backward")
+def matmul_relu_backward(a: Array, b: Array, output: Array) -> Array:
+    return np.where(output > 0, a @ b, 0)
+
+
 @forward("linear")
 def linear(x: Array, weight: Array, bias: Array) -> Array:
     return np.asarray(np.einsum("...i,oi->...o", x, weight) + bias)

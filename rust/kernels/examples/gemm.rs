@@ -107,6 +107,7 @@ fn measure<T: GemmElem>(s: &Shape, threads: usize) -> (f64, f64) {
         beta: T::Compute::default(),
         bias: None,
         activation: Activation::None,
+        gate: None,
     };
     pool::set_num_threads(threads);
     let work = (m * n * k) as f64;

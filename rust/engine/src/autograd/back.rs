@@ -11,6 +11,7 @@ use crate::apply::{Operand, apply, apply_reusing, apply1};
 use crate::error::{Result, bail};
 use crate::layout::Meta;
 use crate::make;
+use crate::ops::activation::ends_in_relu;
 use crate::ops::attrs::DimSet;
 use crate::ops::cast::Cast;
 use crate::ops::pointwise::Add;
@@ -29,6 +30,7 @@ pub struct Back<'a> {
     grads: RefCell<Grads>,
     /// Whether the first output's was handed over.
     gave: Cell<bool>,
+    is_gated: bool,
     /// What was saved, where no later backward needs it; `None` where an earlier one took it.
     saved: RefCell<Option<SavedTensors>>,
     mode: Walking,
@@ -36,6 +38,8 @@ pub struct Back<'a> {
     into_leaves: bool,
     needed: u64,
     results: SmallVec<[Option<Tensor>; 3]>,
+    /// The operand whose gradient is gated.
+    gated: Option<usize>,
 }
 
 /// The gradients that have reached the outputs of a node.
@@ -45,6 +49,7 @@ impl<'a> Back<'a> {
     pub(super) fn new(
         node: &'a Arc<Node>,
         grads: Grads,
+        is_gated: bool,
         mode: Walking,
         into_leaves: bool,
         needed: u64,
@@ -54,19 +59,22 @@ impl<'a> Back<'a> {
             node,
             grads: RefCell::new(grads),
             gave: Cell::new(false),
+            is_gated,
             saved: RefCell::new(saved),
             mode,
             into_leaves,
             needed,
             results: smallvec::smallvec![None; node.operands().len()],
+            gated: None,
         }
     }
 
-    pub(super) fn finish(self) -> SmallVec<[Option<Tensor>; 3]> {
+    /// The gradients of the operands, and which of them is gated.
+    pub(super) fn finish(self) -> (SmallVec<[Option<Tensor>; 3]>, Option<usize>) {
         if !self.mode.retain_graph && !self.mode.frees_as_it_goes() {
             drop(self.node.take_saved());
         }
-        self.results
+        (self.results, self.gated)
     }
 
     /// The gradient of the first output; zero where none arrived. To be asked for once.
@@ -140,6 +148,18 @@ impl<'a> Back<'a> {
         Some(grad)
     }
 
+    /// Whether the gradient of the output went through the gate of this op, a relu, already; see [`add_gated`](Self::add_gated).
+    pub fn is_gated(&self) -> bool {
+        self.is_gated
+    }
+
+    /// Whether operand `i` is what a relu made, and nobody sees its gradient but that relu: then
+    /// [`add_gated`](Self::add_gated) may be used.
+    pub fn may_gate(&self, i: usize) -> bool {
+        let Edge::Node(node, 0) = &self.node.operands()[i].edge else { return false };
+        !self.mode.create_graph && self.into_leaves && !node.is_watched() && ends_in_relu(node.op())
+    }
+
     /// Applies an op that overwrites operands.
     pub fn run<const N: usize>(&self, op: impl Into<Op>, inputs: [&Tensor; N]) -> Result<()> {
         apply(op, &inputs).map(|_| ())
@@ -165,6 +185,13 @@ impl<'a> Back<'a> {
         operands: impl Operands<'t, N>,
     ) -> Result<Tensor> {
         apply_reusing(&op.into(), operands.list())
+    }
+
+    /// Adds the whole gradient of operand `i`, of which what a relu's derivative takes away is zero already. That is no less
+    /// right where more is added later, and if nothing is, the relu need not go through it again.
+    pub fn add_gated(&mut self, i: usize, grad: Tensor) -> Result<()> {
+        self.gated = Some(i);
+        self.add(i, grad)
     }
 
     /// Adds to the gradient of operand `i`. A gradient of a broadcast operand is summed back to its shape.

@@ -170,12 +170,12 @@ fn walk(
     let mut walk = Walk { hooked: Vec::new(), pending: Queue::default(), targets, mode };
     for (root, grad) in roots {
         let grad = root_grad(root, grad.as_ref())?;
-        walk.send(&root.edge(), grad)?;
+        walk.send(&root.edge(), grad, false)?;
     }
     let mut interrupts = Interrupts::new();
-    while let Some(Pending { node, grads }) = walk.pending.pop() {
+    while let Some(Pending { node, grads, is_gated }) = walk.pending.pop() {
         interrupts.poll()?;
-        walk.visit(&node, grads).map_err(|e| e.in_op(node.op().name()))?;
+        walk.visit(&node, grads, is_gated).map_err(|e| e.in_op(node.op().name()))?;
     }
     for (leaf, grad) in std::mem::take(&mut walk.hooked) {
         if let (Some(hooks), Some(grad)) = (leaf.leaf_hooks(), grad) {
@@ -228,8 +228,8 @@ struct Walk {
 }
 
 impl Walk {
-    /// Delivers a gradient.
-    fn send(&mut self, edge: &Edge, grad: Tensor) -> Result<()> {
+    /// Delivers a gradient, perhaps a gated one.
+    fn send(&mut self, edge: &Edge, grad: Tensor, is_gated: bool) -> Result<()> {
         match edge {
             Edge::None => Ok(()),
             Edge::Leaf(leaf) => self.arrive(leaf, grad),
@@ -237,12 +237,15 @@ impl Walk {
                 if self.targets.as_ref().is_some_and(|t| !t.wants(edge)) {
                     return Ok(());
                 }
-                add(&mut self.pending.of(node)[*output as usize], grad)
+                let pending = self.pending.of(node);
+                let arrived = &mut pending.grads[*output as usize];
+                pending.is_gated = is_gated && (arrived.is_none() || pending.is_gated);
+                add(arrived, grad)
             }
         }
     }
 
-    fn visit(&mut self, node: &Arc<Node>, mut grads: Grads) -> Result<()> {
+    fn visit(&mut self, node: &Arc<Node>, mut grads: Grads, is_gated: bool) -> Result<()> {
         let is_watched = node.is_watched();
         for (output, slot) in grads.iter_mut().enumerate() {
             if !is_watched && self.targets.is_none() {
@@ -276,12 +279,14 @@ impl Walk {
         if needed == 0 || grads.iter().all(Option::is_none) {
             return Ok(());
         }
-        let mut back = Back::new(node, grads, self.mode, self.targets.is_none(), needed);
+        // What a hook returns may be anything.
+        let is_gated = is_gated && !is_watched;
+        let mut back = Back::new(node, grads, is_gated, self.mode, self.targets.is_none(), needed);
         node.op().vjp(&mut back)?;
-        let results = back.finish();
-        for (edge, grad) in node.edges().zip(results) {
+        let (results, gated) = back.finish();
+        for (i, (edge, grad)) in node.edges().zip(results).enumerate() {
             if let Some(grad) = grad {
-                self.send(edge, grad)?;
+                self.send(edge, grad, gated == Some(i))?;
             }
         }
         Ok(())

@@ -11,6 +11,8 @@ use super::node::Node;
 pub(super) struct Pending {
     pub(super) node: Arc<Node>,
     pub(super) grads: Grads,
+    /// Whether the first output's is zero already where a relu's derivative is; see [`Back::add_gated`](super::Back::add_gated).
+    pub(super) is_gated: bool,
 }
 
 /// So many nodes are kept in a short list; in most graphs no more are ever pending at a time.
@@ -26,17 +28,21 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// The gradients that have reached `node`, so far perhaps none.
-    pub(super) fn of(&mut self, node: &Arc<Node>) -> &mut Grads {
+    /// What has reached `node`, so far perhaps nothing.
+    pub(super) fn of(&mut self, node: &Arc<Node>) -> &mut Pending {
         let seq = node.seq();
         let at = self.near.iter().rposition(|p| p.node.seq() <= seq).map_or(0, |i| i + 1);
         if at > 0 && self.near[at - 1].node.seq() == seq {
-            return &mut self.near[at - 1].grads;
+            return &mut self.near[at - 1];
         }
-        let new = || Pending { node: node.clone(), grads: smallvec::smallvec![None; node.outputs().len()] };
+        let new = || Pending {
+            node: node.clone(),
+            grads: smallvec::smallvec![None; node.outputs().len()],
+            is_gated: false,
+        };
         let is_full = self.near.len() == NEAR;
         if at == 0 && (is_full || !self.far.is_empty()) {
-            return &mut self.far.entry(seq).or_insert_with(new).grads;
+            return self.far.entry(seq).or_insert_with(new);
         }
         let mut at = at;
         if is_full {
@@ -45,7 +51,7 @@ impl Queue {
             at -= 1;
         }
         self.near.insert(at, new());
-        &mut self.near[at].grads
+        &mut self.near[at]
     }
 
     /// Takes the newest node out.
@@ -74,7 +80,7 @@ mod tests {
                     let i = i * stride % nodes.len();
                     // In the second round half of them are known already.
                     if round == 1 || i.is_multiple_of(2) {
-                        queue.of(&nodes[i])[0] = Some(x.clone());
+                        queue.of(&nodes[i]).grads[0] = Some(x.clone());
                     }
                 }
             }

@@ -4,11 +4,12 @@ use retrograd_kernels::formula;
 
 use super::attrs::{choice, op};
 use super::compare::{Compare, Kind};
+use super::linear::{Activation, LinearActivation};
 use super::pointwise::{
     Add, BINARY, Clamp, Exp, Mul, Neg, Square, Sub, UNARY, elementwise, float, pointwise,
 };
 use super::select::Where;
-use super::{Accepts, Info, Metas, OpDef, Save, View, info};
+use super::{Accepts, Info, Metas, Op, OpDef, Save, View, info};
 use crate::autograd::Back;
 use crate::error::Result;
 use crate::layout::Meta;
@@ -81,6 +82,17 @@ const ELU: &[&str] = &[
 ];
 const ELU_BACKWARD: &[&str] =
     &["(3,4) (3,4) alpha=1.0", "() () alpha=0.5", "(0,4) (0,4) alpha=1.0", "(4,3).T (4,) alpha=1.7"];
+
+/// Whether the op's last step is a relu, whose result is what the op gives.
+pub(crate) fn ends_in_relu(op: &Op) -> bool {
+    matches!(op, Op::Relu(_) | Op::LinearActivation(LinearActivation { activation: Activation::Relu }))
+}
+
+/// The gradient before the relu in which the op [ends](ends_in_relu).
+pub(super) fn through_relu(b: &Back) -> Result<Tensor> {
+    let g = b.g()?;
+    if b.is_gated() { Ok(g) } else { b.op(ReluBackward {}, (b.y(0)?, g)) }
+}
 
 /// Runs the formula of gelu that is asked for.
 fn gelu(which: Approximate, x: &[View], y: &[View]) -> Result<()> {
@@ -289,7 +301,7 @@ pointwise! {
 
     /// `max(input, 0)`; its derivative at zero is zero.
     Relu(input) = "relu", Float, saves &[(0, Y(0))], samples UNARY, float(formula::Relu),
-    vjp |b| b.add(0, b.op(ReluBackward {}, (b.y(0)?, b.g()?))?);
+    vjp |b| b.add(0, through_relu(b)?);
 
     /// `grad` where `output` is above zero, else zero.
     ReluBackward(output, grad) = "relu_backward", Float, saves &[(1, X(0))], samples BINARY, float(formula::ReluGrad),

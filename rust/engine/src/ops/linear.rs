@@ -3,9 +3,11 @@ use retrograd_kernels::operand::{In, Out};
 use retrograd_kernels::{formula, gemm, map, reduce};
 use smallvec::smallvec;
 
-use super::activation::{ReluBackward, SigmoidBackward, TanhBackward};
+use super::activation::{SigmoidBackward, TanhBackward, through_relu};
 use super::attrs::{DimSet, choice, op};
-use super::matmul::{Matmul, Matrix, PLAIN, Product, as_rows, rows, transposed, with_rows};
+use super::matmul::{
+    Matmul, MatmulReluBackward, Matrix, PLAIN, Product, as_rows, rows, transposed, with_rows,
+};
 use super::pointwise;
 use super::reduce::Sum;
 use super::shape::Reshape;
@@ -102,29 +104,33 @@ fn run(x: &[View], out: &View, activation: gemm::Activation) -> Result<()> {
 /// The gradients of input, weight and bias, `g` being that of the sum before any activation.
 fn vjp(b: &mut Back, g: Tensor) -> Result<()> {
     let g = rows(b, as_rows(b, g)?)?;
+    let x = if b.needs(1) { Some(rows(b, as_rows(b, b.x(0)?)?)?) } else { None };
     if b.needs(0) {
-        let gx = b.op(Matmul {}, [&g, &b.x(1)?])?;
+        let gate = x.as_ref().filter(|_| b.may_gate(0));
+        let gx = match gate {
+            Some(x) => b.op(MatmulReluBackward {}, [&g, &b.x(1)?, x])?,
+            None => b.op(Matmul {}, [&g, &b.x(1)?])?,
+        };
         let shape = b.meta(0).shape;
-        b.add(0, if *gx.shape() == shape { gx } else { b.op(Reshape { shape }, [&gx])? })?;
+        let gx = if *gx.shape() == shape { gx } else { b.op(Reshape { shape }, [&gx])? };
+        if gate.is_some() { b.add_gated(0, gx)? } else { b.add(0, gx)? }
     }
-    if !b.needs(1) && !b.needs(2) {
-        return Ok(());
-    }
-    if b.needs(1) && b.needs(2) && !b.differentiable() {
-        let x = rows(b, as_rows(b, b.x(0)?)?)?;
-        if let Some(weight) = b.grad_of_leaf(1, &[&x, &g])
-            && let Some(bias) = b.grad_of_leaf(2, &[&x, &g, &weight])
+    if let Some(x) = &x
+        && b.needs(2)
+        && !b.differentiable()
+    {
+        if let Some(weight) = b.grad_of_leaf(1, &[x, &g])
+            && let Some(bias) = b.grad_of_leaf(2, &[x, &g, &weight])
         {
-            return b.run(AddLinearBackward {}, [&weight, &bias, &x, &g]);
+            return b.run(AddLinearBackward {}, [&weight, &bias, x, &g]);
         }
-        let [weight, bias] = b.op2(LinearBackward {}, [&x, &g])?;
+        let [weight, bias] = b.op2(LinearBackward {}, [x, &g])?;
         b.add(1, weight)?;
         return b.add(2, bias);
     }
-    if b.needs(1) {
-        let x = rows(b, as_rows(b, b.x(0)?)?)?;
+    if let Some(x) = &x {
         let gt = transposed(b, &g)?;
-        b.add(1, b.op(Matmul {}, [&gt, &x])?)?;
+        b.add(1, b.op(Matmul {}, [&gt, x])?)?;
     }
     if b.needs(2) {
         b.add(2, b.op(Sum { dims: DimSet::default().with(0), keepdim: false }, [&g])?)?;
@@ -193,11 +199,10 @@ impl OpDef for LinearActivation {
         }
     }
     fn vjp(&self, b: &mut Back) -> Result<()> {
-        let (y, g) = (b.y(0)?, b.g()?);
         let g = match self.activation {
-            Activation::Relu => b.op(ReluBackward {}, (y, g))?,
-            Activation::Sigmoid => b.op(SigmoidBackward {}, (y, g))?,
-            Activation::Tanh => b.op(TanhBackward {}, (y, g))?,
+            Activation::Relu => through_relu(b)?,
+            Activation::Sigmoid => b.op(SigmoidBackward {}, (b.y(0)?, b.g()?))?,
+            Activation::Tanh => b.op(TanhBackward {}, (b.y(0)?, b.g()?))?,
         };
         vjp(b, g)
     }

@@ -17,6 +17,9 @@ use crate::vmap::BatchArg;
 op! {
     /// The matrix product of the last two dimensions; those before broadcast.
     pub struct Matmul {}
+
+    /// The product of two matrices where `output` is above zero, else zero: the same bits as the two ops one after the other.
+    pub struct MatmulReluBackward {}
 }
 
 /// One matrix as the kernel reads it.
@@ -54,6 +57,7 @@ pub(super) struct Product<'a> {
     pub adds: bool,
     pub bias: Option<(*const u8, isize)>,
     pub activation: gemm::Activation,
+    pub gate: Option<Matrix>,
     pub batch: Batch<'a>,
 }
 
@@ -69,6 +73,7 @@ pub(super) const PLAIN: Product<'static> = Product {
     adds: false,
     bias: None,
     activation: gemm::Activation::None,
+    gate: None,
     batch: Batch { shape: &[], a: &[], b: &[], c: &[] },
 };
 
@@ -95,6 +100,7 @@ impl Product<'_> {
                     beta: if self.adds { 1.0 } else { 0.0 },
                     bias: self.bias.map(|(ptr, stride)| (ptr.cast(), stride)),
                     activation: self.activation,
+                    gate: self.gate.map(|gate| (gate.ptr.cast_const().cast(), gate.rows, gate.cols)),
                 };
                 let is_batch = !self.batch.shape.is_empty();
                 let scratch = Scratch::new(gemm::workspace::<$t>(self.m, self.n, self.k, is_batch))?;
@@ -257,6 +263,46 @@ impl OpDef for Matmul {
         let rank = x.iter().map(|a| a.example_shape().len()).max().unwrap_or(0);
         x.iter_mut().try_for_each(|a| a.pad_to_rank(rank))?;
         Ok((*self).into())
+    }
+}
+
+impl OpDef for MatmulReluBackward {
+    const INFO: Info = info("matmul_relu_backward", &["input", "other", "output"])
+        .accepts(&[Float, Float, Float])
+        .no_gradient()
+        .samples(&[
+            "(3,4) (4,5) (3,5)",
+            "(1,4) (4,1) (1,1)",
+            "(0,4) (4,5) (0,5)",
+            "(3,0) (0,5) (3,5)",
+            "(4,3).T (5,4).T (5,3).T",
+            "(3,4) (4,8)::2 (3,8)::2",
+            "(64,300) (300,2) (64,2)",
+            "(33,65) (65,17) (33,17)",
+        ]);
+
+    fn infer(&self, x: &[&Meta]) -> Result<Metas> {
+        let (a, b, output) = (&x[0].shape, &x[1].shape, &x[2].shape);
+        let fits = a.len() == 2 && b.len() == 2 && a[1] == b[0] && **output == [a[0], b[1]];
+        if !fits {
+            bail!(
+                Value,
+                "input {a}, other {b} and output {output} do not fit: they must be (m, k), (k, n) and (m, n)"
+            );
+        }
+        Ok(smallvec![Meta::new(*output, x[0].dtype)])
+    }
+
+    fn run(&self, x: &[View], y: &[View]) -> Result<()> {
+        let (a, b, c) = (&x[0], &x[1], &y[0]);
+        let (m, n, k) = (c.shape()[0], c.shape()[1], a.shape()[1]);
+        let gate = Some(Matrix::new(&x[2]));
+        let (a, b, c) = (Matrix::new(a), Matrix::new(b), Matrix::new(c));
+        Product { dtype: y[0].dtype(), m, n, k, a, b, c, gate, ..PLAIN }.run()
+    }
+
+    fn vjp(&self, _b: &mut Back) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -344,7 +344,7 @@ ops! {
     activation::Gelu, activation::GeluBackward, activation::Softplus, activation::SoftplusBackward,
     activation::LeakyRelu, activation::LeakyReluBackward, activation::Elu, activation::EluBackward,
     compare::Compare, select::Where,
-    matmul::Matmul,
+    matmul::Matmul, matmul::MatmulReluBackward,
     linear::Linear, linear::LinearActivation, linear::LinearBackward, linear::AddLinearBackward,
     reduce::Sum, reduce::Max, reduce::ArgMax,
     shape::Reshape, shape::Permute, shape::Slice, shape::Expand, shape::SliceScatter, cat::Cat,

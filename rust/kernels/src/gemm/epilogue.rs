@@ -19,6 +19,10 @@ pub(super) struct Finish<T> {
     pub bias_rs: isize,
     pub bias_cs: isize,
     pub activation: Activation,
+    /// Null for none: what of the last block is let through. Its elements are `c`'s.
+    pub gate: Shared<*const ()>,
+    pub gate_rs: isize,
+    pub gate_cs: isize,
     /// Where tiles that round put the elements of `c`; null where they leave sums.
     pub rounded: Shared<*mut ()>,
     pub rounded_rs: isize,
@@ -37,6 +41,9 @@ impl<T: Float> Finish<T> {
             bias_rs: 0,
             bias_cs: 0,
             activation: Activation::None,
+            gate: Shared(std::ptr::null()),
+            gate_rs: 0,
+            gate_cs: 0,
             rounded: Shared(std::ptr::null_mut()),
             rounded_rs: 0,
         }
@@ -54,14 +61,29 @@ impl<T: Float> Finish<T> {
         }
     }
 
+    /// Where the gate has its element for that one of `c`, both of them `E`.
+    #[inline(always)]
+    pub fn gate_at<E>(&self, row: usize, column: usize) -> *const E {
+        let at = row as isize * self.gate_rs + column as isize * self.gate_cs;
+        self.gate.get().cast::<E>().wrapping_offset(at)
+    }
+
     /// Whether it can be done on the way from registers to a `c` whose columns are close: where the sums are stored or added
-    /// to it, and a bias is close along columns.
+    /// to it, and a bias and a gate are close along columns.
     pub fn is_plain(&self) -> bool {
         let one = T::from_f64(1.0);
         let has_bias = !self.bias.get().is_null();
         let bias_is_close = !has_bias || (self.bias_rs, self.bias_cs) == (0, 1);
-        self.alpha == one && (!self.reads_old || self.beta == one) && bias_is_close
+        let gate_is_close = self.gate.get().is_null() || self.gate_cs == 1;
+        self.alpha == one && (!self.reads_old || self.beta == one) && bias_is_close && gate_is_close
     }
+}
+
+/// The value where the gate is above zero, else zero.
+#[inline(always)]
+pub(super) fn gated<S: Simd, T: Float>(simd: S, value: T::Vec<S>, gate: T::Vec<S>) -> T::Vec<S> {
+    let zero = T::Vec::<S>::zero(simd);
+    FloatVec::select(gate.gt(zero), value, zero)
 }
 
 /// A tile of sums that takes the long way.
@@ -129,6 +151,10 @@ impl<E: FloatElem> FinishTile<'_, E> {
             if finish.activation == Activation::Relu {
                 // In this order a NaN stays.
                 value = Vector::<E, S>::zero(simd).max(value);
+            }
+            if !finish.gate.get().is_null() {
+                let gate = finish.gate_at::<E>(self.row + r, self.column + j);
+                value = gated::<S, Sum<E>>(simd, value, load::<S, E>(simd, gate, finish.gate_cs, n));
             }
             if finish.writes_acc {
                 store::<S, Sum<E>>(simd, value, acc, 1, n);

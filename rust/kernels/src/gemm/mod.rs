@@ -9,7 +9,7 @@
 //! - in a block, products are added one by one, in order, each with one rounding (`fma`), starting from zero;
 //! - block by block, `c = fma(alpha, block, beta * c)` at the first (where `beta == 0`, `c` is not read) and
 //!   `c = fma(alpha, block, c)` at later ones;
-//! - then the bias is added and the activation applied.
+//! - then the bias is added and the activation applied, and last the gate.
 //!
 //! The products and sums of bfloat16 are `f32`, and stay so from block to block: the result is rounded once, to the nearest,
 //! ties to even. In each pair of neighbours along `k` the second product is added before the first. (Only subnormal numbers
@@ -122,8 +122,11 @@ pub struct Gemm<T: GemmElem> {
     pub beta: T::Compute,
     /// Added to each row: one value a column, and their stride.
     pub bias: Option<(*const T, isize)>,
-    /// Applied last.
+    /// Applied to the sum.
     pub activation: Activation,
+    /// Where this, a matrix like `c`, is not above zero, the result is zero: the way of a gradient back through a relu whose
+    /// result that was. Its first element, and its strides.
+    pub gate: Option<(*const T, isize, isize)>,
 }
 
 /// Further dimensions, each with its step through the three matrices. The bias is the same for all.

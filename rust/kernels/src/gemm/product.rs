@@ -38,6 +38,9 @@ pub(super) struct Product<E: GemmElem> {
     bias_rs: isize,
     bias_cs: isize,
     activation: Activation,
+    gate: Shared<*const E>,
+    gate_rs: isize,
+    gate_cs: isize,
     /// This is `bᵀ aᵀ` for the caller's `a b`.
     pub is_transposed: bool,
 }
@@ -45,6 +48,7 @@ pub(super) struct Product<E: GemmElem> {
 impl<E: GemmElem> Product<E> {
     pub fn new(p: &Gemm<E>) -> Self {
         let (bias, bias_cs) = p.bias.unwrap_or((std::ptr::null(), 0));
+        let (gate, gate_rs, gate_cs) = p.gate.unwrap_or((std::ptr::null(), 0, 0));
         let product = Self {
             m: p.m,
             n: p.n,
@@ -67,6 +71,9 @@ impl<E: GemmElem> Product<E> {
             bias_rs: 0,
             bias_cs,
             activation: p.activation,
+            gate: Shared(gate),
+            gate_rs,
+            gate_cs,
             is_transposed: false,
         };
         let is_column = p.n == 1 && p.m != 1;
@@ -88,6 +95,8 @@ impl<E: GemmElem> Product<E> {
             c_cs: self.c_rs,
             bias_rs: self.bias_cs,
             bias_cs: self.bias_rs,
+            gate_rs: self.gate_cs,
+            gate_cs: self.gate_rs,
             is_transposed: true,
             ..self
         }
@@ -96,7 +105,7 @@ impl<E: GemmElem> Product<E> {
     /// Steps along a dimension of one element are never taken: they may as well be 1.
     fn settled(mut self) -> Self {
         if self.n == 1 {
-            (self.b_cs, self.c_cs) = (1, 1);
+            (self.b_cs, self.c_cs, self.gate_cs) = (1, 1, 1);
         }
         if self.k == 1 {
             (self.a_cs, self.b_rs) = (1, self.b_rs.max(1));
@@ -127,6 +136,7 @@ impl<E: GemmElem> Product<E> {
             beta: Sum::<E>::default(),
             bias: Shared(std::ptr::null()),
             activation: Activation::None,
+            gate: Shared(std::ptr::null()),
             ..*self
         };
         if E::IS_COMPUTE {
@@ -182,6 +192,9 @@ impl<E: GemmElem> Product<E> {
             bias_rs: self.bias_rs,
             bias_cs: self.bias_cs,
             activation: if is_last { self.activation } else { Activation::None },
+            gate: Shared(if is_last { self.gate.get().cast() } else { std::ptr::null() }),
+            gate_rs: self.gate_rs,
+            gate_cs: self.gate_cs,
             ..Finish::bare()
         }
     }

@@ -115,6 +115,7 @@ struct Case {
     beta: f64,
     has_bias: bool,
     activation: Activation,
+    gate: Option<Layout>,
 }
 
 impl Case {
@@ -128,7 +129,14 @@ impl Case {
             beta: 0.0,
             has_bias: false,
             activation: Activation::None,
+            gate: None,
         }
+    }
+
+    /// Of both signs, some of it NaN.
+    fn gate<T: GemmElem>(&self) -> Option<Matrix<T>> {
+        let element = |i, j| if (i + 3 * j) % 11 == 5 { f64::NAN } else { noise(i + 1, j + 2) };
+        self.gate.map(|layout| Matrix::new(self.m, self.n, layout, element))
     }
 
     fn operands<T: GemmElem>(&self) -> [Matrix<T>; 4] {
@@ -145,6 +153,7 @@ impl Case {
 
     fn run<T: GemmElem>(&self) -> Matrix<T> {
         let [a, b, mut c, bias] = self.operands::<T>();
+        let gate = self.gate::<T>();
         let &Self { m, n, k, .. } = self;
         let problem = Gemm {
             m,
@@ -163,6 +172,7 @@ impl Case {
             beta: T::Compute::from_f64(self.beta),
             bias: self.has_bias.then(|| (&raw const bias.data[bias.first], bias.cs)),
             activation: self.activation,
+            gate: gate.as_ref().map(|gate| (&raw const gate.data[gate.first], gate.rs, gate.cs)),
         };
         let mut scratch = vec![0u8; workspace::<T>(m, n, k, false) + 1];
         // SAFETY: the matrices are as large as said; the scratch is misaligned on purpose.
@@ -173,13 +183,16 @@ impl Case {
 
     fn exact<T: GemmElem>(&self) -> Vec<f64> {
         let [a, b, c, bias] = self.operands::<T>();
+        let gate = self.gate::<T>();
         let mut all = Vec::new();
         for i in 0..self.m {
             for j in 0..self.n {
                 let sum: f64 = (0..self.k).map(|p| a.get(i, p) * b.get(p, j)).sum();
                 let old = if self.beta == 0.0 { 0.0 } else { self.beta * c.get(i, j) };
                 let value = self.alpha * sum + old + if self.has_bias { bias.get(0, j) } else { 0.0 };
-                all.push(if self.activation == Activation::Relu { value.max(0.0) } else { value });
+                let value = if self.activation == Activation::Relu { value.max(0.0) } else { value };
+                let passes = gate.as_ref().is_none_or(|gate| gate.get(i, j) > 0.0);
+                all.push(if passes { value } else { 0.0 });
             }
         }
         all
@@ -296,6 +309,12 @@ fn epilogues() {
                         case.check::<bf16>();
                         Case { alpha: 0.25, ..case }.check::<f32>();
                         Case { alpha: 0.25, ..case }.check::<bf16>();
+                        for gate in [Layout::Rows, Layout::Columns, Layout::Padded].map(Some) {
+                            let case = Case { gate, has_bias: beta == 1.0, ..case };
+                            case.check::<f32>();
+                            case.check::<f64>();
+                            case.check::<bf16>();
+                        }
                     }
                 }
             }
@@ -330,6 +349,7 @@ fn check_nan<T: GemmElem>() {
         beta: T::Compute::default(),
         bias: None,
         activation: Activation::Relu,
+        gate: None,
     };
     let mut scratch = vec![0; workspace::<T>(3, 20, 4, false)];
     // SAFETY: the matrices are as large as said.
@@ -494,6 +514,7 @@ fn batches() {
                     beta: 0.0,
                     bias: None,
                     activation: Activation::None,
+                    gate: None,
                 };
                 let [sa_i, sb_i] = [sa, sb].map(|s| s.map(|v| v as isize));
                 let batch =
@@ -542,6 +563,7 @@ fn a_batch_keeps_within_the_scratch_asked_for() {
         beta: 0.0,
         bias: None,
         activation: Activation::None,
+        gate: None,
     };
     let [ma, mc] = [m * k, m * n].map(|step| step as isize);
     // SAFETY: the buffers are as large as said.
@@ -602,6 +624,7 @@ fn an_empty_batch_does_nothing() {
         beta: 0.0,
         bias: None,
         activation: Activation::None,
+        gate: None,
     };
     let batch = Batch { shape: &[3, 0], a: &[1, 1], b: &[1, 1], c: &[1, 1] };
     // SAFETY: there is nothing to touch.

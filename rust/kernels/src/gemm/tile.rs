@@ -1,6 +1,6 @@
 //! The micro-kernel: a few rows of `a` times a panel of `b`, sums in registers.
 use super::blocking::{MAX_ROWS, Tile, VECTORS};
-use super::epilogue::{Finish, FinishTile};
+use super::epilogue::{Finish, FinishTile, gated};
 use super::fetch::{self, Fetch};
 use super::pack::row_step;
 use super::{Activation, Single};
@@ -324,6 +324,8 @@ unsafe fn tile<
     let (mut raw, mut a_to) = (strip.raw.cast::<D::Elem>(), strip.a_to);
     let item = if D::IS_PAIR { 2 } else { 1 };
     let (a_rs, a_cs) = if ROWS_ARE_CLOSE { (1, strip.a_step) } else { (strip.a_step, 1) };
+    // A gate is asked for half way: so many lines at once would keep those waiting that sums are made of.
+    let gate_at = if strip.finish.gate.get().is_null() { 0 } else { strip.k.div_ceil(2) };
     let mut left = strip.k;
     while left > 0 {
         let rounds = match strip.fetch {
@@ -331,6 +333,7 @@ unsafe fn tile<
                 fetch.next();
                 left.min(fetch::ROUNDS)
             }
+            _ if left > gate_at => left - gate_at,
             _ => left,
         };
         left -= rounds;
@@ -376,6 +379,14 @@ unsafe fn tile<
             a = a.wrapping_offset(a_cs);
             b = b.wrapping_offset(strip.b_rs);
         }
+        if left <= gate_at && left + rounds > gate_at && gate_at > 0 {
+            for r in 0..R {
+                for v in 0..V {
+                    let column = strip.column + v * lanes;
+                    simd::prefetch(strip.finish.gate_at::<D::Elem>(strip.row + r, column));
+                }
+            }
+        }
     }
     // SAFETY: inside the matrices.
     unsafe {
@@ -389,6 +400,7 @@ unsafe fn tile<
             }
             add_bias::<S, T, R, V, CUT>(simd, strip, &mut sums, last);
             activate::<S, T, R, V>(simd, finish.activation, &mut sums);
+            gate::<S, T, R, V, CUT>(simd, strip, &mut sums, last);
             store::<S, T, Ones, R, V, CUT>(simd, sums, false, strip.c, strip.c_rs, last);
         } else {
             spill::<S, T, R, V>(simd, strip, sums, columns);
@@ -409,7 +421,7 @@ unsafe fn round<S: Simd, T: Single, D: Multiply<T>, const R: usize, const V: usi
     let c = c.wrapping_offset(strip.row as isize * rs + strip.column as isize);
     // SAFETY: inside `c`, as promised by the caller.
     unsafe {
-        if !finish.reads_old && finish.bias.get().is_null() {
+        if !finish.reads_old && finish.bias.get().is_null() && finish.gate.get().is_null() {
             activate::<S, T, R, V>(simd, finish.activation, &mut sums);
             return store::<S, T, D, R, V, CUT>(simd, sums, true, c, rs, last);
         }
@@ -420,6 +432,7 @@ unsafe fn round<S: Simd, T: Single, D: Multiply<T>, const R: usize, const V: usi
         }
         add_bias::<S, D::Elem, R, V, CUT>(simd, strip, &mut sums, last);
         activate::<S, T, R, V>(simd, finish.activation, &mut sums);
+        gate::<S, D::Elem, R, V, CUT>(simd, strip, &mut sums, last);
         store::<S, T, D, R, V, CUT>(simd, sums, false, c, rs, last);
     }
 }
@@ -460,6 +473,28 @@ fn activate<S: Simd, T: Single, const R: usize, const V: usize>(
                 // In this order a NaN stays.
                 *sum = zero.max(*sum);
             }
+        }
+    }
+}
+
+/// Leaves zero where the gate, whose elements are `E`, is not above zero.
+#[inline(always)]
+unsafe fn gate<S: Simd, E: FloatElem, const R: usize, const V: usize, const CUT: bool>(
+    simd: S,
+    strip: &Strip<'_, E::Compute>,
+    sums: &mut [[<E::Compute as Float>::Vec<S>; V]; R],
+    last: usize,
+) {
+    if strip.finish.gate.get().is_null() {
+        return;
+    }
+    for (r, sums) in sums.iter_mut().enumerate() {
+        let gate = strip.finish.gate_at::<E>(strip.row + r, strip.column);
+        for (v, sum) in sums.iter_mut().enumerate() {
+            let at = gate.wrapping_add(v * <E::Compute as Float>::Vec::<S>::LANES);
+            // SAFETY: the gate is as large as `c`.
+            let gate = unsafe { load::<S, E, CUT>(simd, at, v == V - 1, last) };
+            *sum = gated::<S, E::Compute>(simd, *sum, gate);
         }
     }
 }
