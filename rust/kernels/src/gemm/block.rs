@@ -139,10 +139,9 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         // SAFETY: promised by the caller.
         unsafe {
             if self.pack.a {
-                self.part_packing(simd, high, part);
+                self.part_packing(simd, high, part)
             } else {
-                let rows = RowTiles { high, packed: None, tiles_pack: false, fetch: None };
-                self.each_wide(simd, part, |wide| self.strips(simd, wide, rows));
+                self.groups(simd, high, part, None)
             }
         }
     }
@@ -160,25 +159,32 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
     #[inline(never)]
     unsafe fn part_packing<S: Simd>(&self, simd: S, high: usize, part: Part) {
         let mut room = Aligned(MaybeUninit::<E::Rows>::uninit());
-        let packed = room.0.as_mut_ptr().cast::<Sum<E>>();
-        let step = ROW_TILES * high;
-        let tiles_pack = self.pack.a_by_tiles;
+        // SAFETY: promised by the caller; a group of tiles fits the room.
+        unsafe { self.groups(simd, high, part, Some(room.0.as_mut_ptr().cast())) }
+    }
+
+    /// Some tiles of rows at a time, packed where there is room for it: what comes from afar is near while the columns go by.
+    #[inline(always)]
+    unsafe fn groups<S: Simd>(&self, simd: S, high: usize, part: Part, packed: Option<*mut Sum<E>>) {
+        let are_near = packed.is_none() && !self.pack.a_is_scattered;
+        let step = if are_near { part.m.max(1) } else { ROW_TILES * high };
         for done in (0..part.m).step_by(step) {
             let some = Part { row: part.row + done, m: step.min(part.m - done), ..part };
-            // What is packed next.
-            let fetch =
-                self.p.fetch_a(some.row + some.m, step.min(part.m - done - some.m), self.k_done, self.k);
-            // SAFETY: promised by the caller; a group of tiles fits the room.
+            let next = step.min(part.m - done - some.m);
+            let fetch = self.p.fetch_a(some.row + some.m, next, self.k_done, self.k);
+            // SAFETY: promised by the caller.
             unsafe {
-                if !tiles_pack {
+                if let Some(packed) = packed
+                    && !self.pack.a_by_tiles
+                {
                     self.pack_rows(simd, high, some.row, some.m, packed);
                 }
                 self.each_wide(simd, some, |wide| {
                     // Late enough that it is still there.
                     let is_last = wide.column + wide.n == part.column + part.n;
-                    let fetch = is_last.then_some(&fetch);
-                    let tiles_pack = tiles_pack && wide.column == part.column;
-                    self.strips(simd, wide, RowTiles { high, packed: Some(packed), tiles_pack, fetch });
+                    let fetch = (is_last && next > 0).then_some(&fetch);
+                    let tiles_pack = packed.is_some() && self.pack.a_by_tiles && wide.column == part.column;
+                    self.strips(simd, wide, RowTiles { high, packed, tiles_pack, fetch });
                 });
             }
         }

@@ -105,8 +105,8 @@ pub(super) fn items<E: GemmElem, D: Multiply<Sum<E>>>(k: usize) -> usize {
 pub(super) struct Packing {
     pub a: bool,
     pub b: bool,
-    /// Rows of `a` share a few sets of the first cache, and those of a large tile evict each other where they are not packed.
-    pub a_collides: bool,
+    /// Rows of `a` are read where they lie, far from each other or in a few sets of the first cache: by few at a time.
+    pub a_is_scattered: bool,
     /// All of `a` stays in the level-two cache, beside other work, or while panels of `b` go through it.
     pub a_is_near: bool,
     pub a_stays: bool,
@@ -133,11 +133,15 @@ impl Packing {
         let unpacked_a = if p.n > MANY_PANELS * columns { cache / 2 } else { cache };
         let row_bytes = p.a_rs.unsigned_abs().saturating_mul(size_of::<E>());
         let a_collides = p.a_cs == 1 && p.m > 4 && row_bytes.is_multiple_of(COLLISION_BYTES);
+        let a_is_scattered = a_reach > unpacked_a || a_collides;
+        // Packing rows takes longer than reading them by few, unless all columns go by in a few tiles, the higher the better.
+        let a_pays = p.n > 3 * columns && (p.a_cs != 1 || p.m <= FEW_TILES * rows);
+        let a = !a_is_ready || a_is_scattered && a_pays;
         let b_reach = reach::<E>(k, p.n, p.b_rs);
         Self {
-            a: !a_is_ready || ((a_reach > unpacked_a || a_collides) && p.n > 3 * columns),
+            a,
             b: !E::IS_COMPUTE || p.b_cs != 1 || (b_reach > cache / 2 && p.m > 2 * rows),
-            a_collides,
+            a_is_scattered: a_is_scattered && !a && p.a_cs == 1,
             a_is_near: a_reach <= cache / 4,
             a_stays: p.m * k * size_of::<Sum<E>>() <= cache / 2,
             b_is_far: p.n * k * size_of::<E>() > cache / 4,
@@ -150,7 +154,7 @@ impl Packing {
     #[inline(always)]
     pub fn tile_rows<S: Simd, T: Single>(&self, m: usize) -> usize {
         let most = Tile::<S, T>::ROWS;
-        even_rows(m, if self.a_collides && !self.a { most.min(WAYS) } else { most })
+        even_rows(m, if self.a_is_scattered { most.min(WAYS) } else { most })
     }
 }
 
