@@ -3,7 +3,8 @@
 //! Each block's sums go to a place of their own, whoever computes them; then they are added to `c` block by block, just
 //! as if one thread had gone through them. So this is only another way to share out, and changes no bit.
 use super::blocking::{
-    self, GRAIN, MAX_BYTES, SPLIT_BYTES, SPLIT_ELEMENTS, is_worth_sharing, k_block, shares_columns,
+    self, FEW_TILES, GRAIN, MAX_BYTES, MAX_ROWS, SPLIT_BYTES, SPLIT_ELEMENTS, is_worth_sharing, k_block,
+    shares_columns,
 };
 use super::driver;
 use super::epilogue::FinishTile;
@@ -44,10 +45,11 @@ pub(super) fn bytes<E: GemmElem>(m: usize, n: usize, k: usize) -> usize {
     count * (sums + packed) + sums + 64
 }
 
-/// Whether sharing out blocks of `k` beats sharing out each block.
+/// Whether sharing out blocks of `k` beats sharing out each block: where there are rows enough for all threads it does not.
 pub(super) fn pays<E: GemmElem>(p: &Product<E>) -> bool {
     let panels = p.n.div_ceil(MAX_BYTES / size_of::<Sum<E>>());
-    is_worth_sharing(p.work())
+    p.m < FEW_TILES * MAX_ROWS * pool::num_threads()
+        && is_worth_sharing(p.work())
         && blocks_at_a_time::<E>(p.m, p.n, p.k) > 1
         && !shares_columns(p.m, p.n, p.k, panels)
 }
