@@ -3,7 +3,7 @@ use super::blocking::{
     ASIDE_COLUMNS, FAR, GRAIN, MAX_ROWS, Packing, ROW_TILES, Tile, block_columns, is_worth_sharing, items,
     parts,
 };
-use super::epilogue::{Finish, FinishTile};
+use super::epilogue::{Finish, FinishTile, Way};
 use super::fetch::Fetch;
 use super::pack::{PANELS, PackPanels, PackRows, row_step};
 use super::product::Product;
@@ -212,7 +212,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                     c_rs: p.c_rs,
                     c_cs: p.c_cs,
                     finish: &self.finish,
-                    is_plain: self.finish.is_plain() && p.c_cs == 1,
+                    way: self.finish.way(p.c_rs, p.c_cs),
                     ahead: far(p.c.get().cast(), p.c_rs),
                 };
                 self.strips_to(simd, part, rows, to);
@@ -224,7 +224,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                     c_rs: p.acc_rs,
                     c_cs: 1,
                     finish: &finish,
-                    is_plain: true,
+                    way: Way::Plain,
                     ahead: if finish.writes_acc || finish.reads_acc {
                         far(p.acc.get(), p.acc_rs)
                     } else {
@@ -270,7 +270,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
             c_rs: stride as isize,
             c_cs: 1,
             finish: &Finish::bare(),
-            is_plain: true,
+            way: Way::Plain,
             ahead: (self.k > FAR).then_some(ahead),
         };
         for aside in (0..part.n).step_by(stride) {
@@ -351,7 +351,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 row,
                 column,
                 finish: to.finish,
-                is_plain: to.is_plain,
+                way: to.way,
                 ahead: to.ahead.as_ref(),
                 fetch,
             };
@@ -366,7 +366,7 @@ struct Target<'a, T> {
     c_rs: isize,
     c_cs: isize,
     finish: &'a Finish<T>,
-    is_plain: bool,
+    way: Way,
     ahead: Option<Ahead>,
 }
 

@@ -7,6 +7,7 @@ use crate::pool;
 use crate::simd::{FloatVec, Level, Simd};
 use crate::transpose::COLLISION_BYTES;
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
 /// Vectors a tile is wide.
 pub(super) const VECTORS: usize = 2;
@@ -52,6 +53,9 @@ pub(super) const B_COLUMNS: usize = 4096;
 /// The most columns of a narrow product, and the least rows: it is computed transposed.
 pub(super) const NARROW: usize = 4;
 pub(super) const MANY_ROWS: usize = 32;
+
+/// Rows that fill a vector, and leave a `b` that must be turned for them more to turn than themselves.
+pub(super) const FEW_ROWS: RangeInclusive<usize> = 8..=48;
 
 /// Tiles whose rows of `a` are packed together: where rows are close, several share a cache line.
 pub(super) const ROW_TILES: usize = 4;

@@ -71,12 +71,38 @@ impl<T: Float> Finish<T> {
     /// Whether it can be done on the way from registers to a `c` whose columns are close: where the sums are stored or added
     /// to it, and a bias and a gate are close along columns.
     pub fn is_plain(&self) -> bool {
+        self.is_close((0, 1), |finish| finish.gate_cs)
+    }
+
+    /// How sums that are elements of `c` get there.
+    pub fn way(&self, c_rs: isize, c_cs: isize) -> Way {
+        if c_cs == 1 && self.is_plain() {
+            Way::Plain
+        } else if c_rs == 1 && self.is_close((1, 0), |finish| finish.gate_rs) {
+            Way::Turned
+        } else {
+            Way::Long
+        }
+    }
+
+    /// Whether sums are stored or added, a bias has these strides, and a gate that one of one.
+    fn is_close(&self, bias: (isize, isize), gate: impl Fn(&Self) -> isize) -> bool {
         let one = T::from_f64(1.0);
-        let has_bias = !self.bias.get().is_null();
-        let bias_is_close = !has_bias || (self.bias_rs, self.bias_cs) == (0, 1);
-        let gate_is_close = self.gate.get().is_null() || self.gate_cs == 1;
+        let bias_is_close = self.bias.get().is_null() || (self.bias_rs, self.bias_cs) == bias;
+        let gate_is_close = self.gate.get().is_null() || gate(self) == 1;
         self.alpha == one && (!self.reads_old || self.beta == one) && bias_is_close && gate_is_close
     }
+}
+
+/// How a tile of sums gets to `c`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// From registers, a row at a time.
+    Plain,
+    /// A column at a time, [turned](super::turned).
+    Turned,
+    /// Through [`FinishTile`].
+    Long,
 }
 
 /// The value where the gate is above zero, else zero.

@@ -35,6 +35,7 @@ mod product;
 mod shares;
 mod split;
 mod tile;
+mod turned;
 
 use crate::MAX_RANK;
 use crate::nest::Nest;

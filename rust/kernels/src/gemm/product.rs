@@ -1,5 +1,5 @@
 //! A product as the loops see it: its result's columns are closer than its rows.
-use super::blocking::{FAR, MANY_ROWS, NARROW};
+use super::blocking::{FAR, FEW_ROWS, MANY_ROWS, NARROW};
 use super::epilogue::Finish;
 use super::fetch::Fetch;
 use super::{Activation, Gemm, GemmElem, Sum};
@@ -11,6 +11,13 @@ use crate::simd::Float;
 fn is_narrow<E: GemmElem>(p: &Gemm<E>) -> bool {
     p.m >= MANY_ROWS
         && ((2..=NARROW).contains(&p.n) || (2..=2 * NARROW).contains(&p.n) && p.a_rs == 1 && p.k > FAR)
+}
+
+/// Whether a few rows and the result had better be turned than `b`: as in a linear layer of a small batch.
+fn is_turned_sooner<E: GemmElem>(p: &Gemm<E>) -> bool {
+    let b_is_turned = p.b_rs == 1 && p.b_cs != 1 && p.c_cs == 1;
+    let fills_vectors = FEW_ROWS.contains(&p.m) && p.m.is_multiple_of(*FEW_ROWS.start());
+    E::IS_COMPUTE && b_is_turned && fills_vectors && p.n >= 4 * p.m && p.k >= 4 * FAR
 }
 
 #[derive(Clone, Copy)]
@@ -78,7 +85,12 @@ impl<E: GemmElem> Product<E> {
         };
         let is_column = p.n == 1 && p.m != 1;
         let rows_are_close = p.c_rs == 1 && p.c_cs != 1 && p.m != 1;
-        if is_column || rows_are_close || is_narrow(p) { product.transposed() } else { product }.settled()
+        if is_column || rows_are_close || is_narrow(p) || is_turned_sooner(p) {
+            product.transposed()
+        } else {
+            product
+        }
+        .settled()
     }
 
     fn transposed(self) -> Self {

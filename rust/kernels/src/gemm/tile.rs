@@ -1,8 +1,9 @@
 //! The micro-kernel: a few rows of `a` times a panel of `b`, sums in registers.
 use super::blocking::{MAX_ROWS, Tile, VECTORS};
-use super::epilogue::{Finish, FinishTile, gated};
+use super::epilogue::{Finish, FinishTile, Way, gated};
 use super::fetch::{self, Fetch};
 use super::pack::row_step;
+use super::turned::FinishTurned;
 use super::{Activation, Single};
 use crate::simd::{self, Float, FloatElem, FloatVec, Kernel, Level, MAX_LANES, Simd, WordVec};
 use half::bf16;
@@ -130,8 +131,7 @@ pub(super) struct Strip<'a, T> {
     pub row: usize,
     pub column: usize,
     pub finish: &'a Finish<T>,
-    /// `finish` is, and `c`'s columns are neighbours.
-    pub is_plain: bool,
+    pub way: Way,
     /// What to bring near while sums are made: of `c`, and of what is packed after this.
     pub ahead: Option<&'a Ahead>,
     pub fetch: Option<&'a Fetch>,
@@ -313,9 +313,13 @@ unsafe fn tile<
     let lanes = T::Vec::<S>::LANES;
     let last = columns - (V - 1) * lanes;
     if let Some(ahead) = strip.ahead {
-        for r in 0..R {
-            for v in 0..V {
-                simd::prefetch(ahead.at(strip.row + r, strip.column + v * lanes));
+        if strip.way == Way::Turned {
+            (0..columns).for_each(|j| simd::prefetch(ahead.at(strip.row, strip.column + j)));
+        } else {
+            for r in 0..R {
+                for v in 0..V {
+                    simd::prefetch(ahead.at(strip.row + r, strip.column + v * lanes));
+                }
             }
         }
     }
@@ -390,7 +394,7 @@ unsafe fn tile<
     }
     // SAFETY: inside the matrices.
     unsafe {
-        if strip.is_plain {
+        if strip.way == Way::Plain {
             let finish = strip.finish;
             if D::IS_PAIR && !finish.rounded.get().is_null() {
                 return round::<S, T, D, R, V, CUT>(simd, strip, sums, last);
@@ -571,6 +575,19 @@ unsafe fn spill<S: Simd, T: Single, const R: usize, const V: usize>(
             // SAFETY: the buffer has room for the largest tile of the widest vectors.
             unsafe { sum.store(spilled.add((r * V + v) * lanes)) };
         }
+    }
+    if strip.way == Way::Turned {
+        return simd.vectorize(FinishTurned::<T> {
+            finish: strip.finish,
+            sums: spilled,
+            stride: V * lanes,
+            rows: R,
+            columns,
+            row: strip.row,
+            column: strip.column,
+            c: strip.c,
+            c_cs: strip.c_cs,
+        });
     }
     simd.vectorize(FinishTile::<T> {
         finish: strip.finish,
