@@ -576,20 +576,7 @@ unsafe fn spill<S: Simd, T: Single, const R: usize, const V: usize>(
             unsafe { sum.store(spilled.add((r * V + v) * lanes)) };
         }
     }
-    if strip.way == Way::Turned {
-        return simd.vectorize(FinishTurned::<T> {
-            finish: strip.finish,
-            sums: spilled,
-            stride: V * lanes,
-            rows: R,
-            columns,
-            row: strip.row,
-            column: strip.column,
-            c: strip.c,
-            c_cs: strip.c_cs,
-        });
-    }
-    simd.vectorize(FinishTile::<T> {
+    let tile = FinishTile::<T> {
         finish: strip.finish,
         sums: spilled,
         stride: V * lanes,
@@ -602,5 +589,6 @@ unsafe fn spill<S: Simd, T: Single, const R: usize, const V: usize>(
         c_cs: strip.c_cs,
         acc: std::ptr::null_mut(),
         acc_rs: 0,
-    });
+    };
+    if strip.way == Way::Turned { simd.vectorize(FinishTurned(tile)) } else { simd.vectorize(tile) }
 }

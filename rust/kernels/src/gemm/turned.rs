@@ -1,6 +1,6 @@
 //! Sums on their way to a `c` whose rows are neighbours, and not its columns: turned in registers.
 use super::blocking::{MAX_ROWS, VECTORS};
-use super::epilogue::{Finish, gated};
+use super::epilogue::{FinishTile, gated};
 use super::pack::row_step;
 use super::{Activation, Single};
 use crate::simd::{FloatVec, Kernel, MAX_LANES, Simd};
@@ -10,37 +10,26 @@ use std::mem::MaybeUninit;
 /// The most elements of a tile at any level, its rows rounded up.
 const ROOM: usize = 2 * MAX_ROWS * VECTORS * MAX_LANES;
 
-/// A tile of sums, [plain](Finish::is_plain) but for its direction.
-pub(super) struct FinishTurned<'a, T> {
-    pub finish: &'a Finish<T>,
-    /// Rows of `stride` sums.
-    pub sums: *const T,
-    pub stride: usize,
-    pub rows: usize,
-    pub columns: usize,
-    /// Where the tile is in the whole.
-    pub row: usize,
-    pub column: usize,
-    pub c: *mut T,
-    pub c_cs: isize,
-}
+/// A tile of sums that takes the way [of those](super::epilogue::Way::Turned).
+pub(super) struct FinishTurned<'a, T: Single>(pub FinishTile<'a, T>);
 
 impl<T: Single> Kernel for FinishTurned<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
+        let tile = &self.0;
         let mut room = MaybeUninit::<[T; ROOM]>::uninit();
-        let (turned, step) = (room.as_mut_ptr().cast::<T>(), row_step(self.rows));
-        debug_assert!(self.columns * step + MAX_LANES <= ROOM);
+        let (turned, step) = (room.as_mut_ptr().cast::<T>(), row_step(tile.rows));
+        debug_assert!(tile.columns * step + MAX_LANES <= ROOM);
         // SAFETY: the room is that of the largest tile.
         unsafe {
-            transpose::panel(simd, self.rows, self.columns, self.sums, self.stride as isize, turned, step)
+            transpose::panel(simd, tile.rows, tile.columns, tile.sums, tile.stride as isize, turned, step)
         };
-        // Tiles are no higher than half the widest vectors are long, or little.
+        // Tiles are hardly higher than half a vector is long.
         let (half, lanes) = (simd.half(), T::Vec::<S::Half>::LANES);
-        for first in (0..self.rows).step_by(lanes) {
-            let n = lanes.min(self.rows - first);
+        for first in (0..tile.rows).step_by(lanes) {
+            let n = lanes.min(tile.rows - first);
             // SAFETY: the tile is inside `c`, as promised by whoever made it.
             unsafe {
                 let turned = turned.add(first);
@@ -65,7 +54,7 @@ impl<T: Single> FinishTurned<'_, T> {
         turned: *const T,
         step: usize,
     ) {
-        let finish = self.finish;
+        let (tile, finish) = (&self.0, self.0.finish);
         // SAFETY: promised by the caller.
         unsafe {
             let load = |ptr: *const T| {
@@ -73,9 +62,9 @@ impl<T: Single> FinishTurned<'_, T> {
             };
             let zero = T::Vec::<S>::zero(simd);
             let bias = finish.bias.get().cast::<T>();
-            let bias = if bias.is_null() { None } else { Some(load(bias.add(self.row + first))) };
-            for j in 0..self.columns {
-                let c = self.c.offset(j as isize * self.c_cs).add(first);
+            let bias = if bias.is_null() { None } else { Some(load(bias.add(tile.row + first))) };
+            for j in 0..tile.columns {
+                let c = tile.c.offset(j as isize * tile.c_cs).add(first);
                 let mut value = load(turned.add(j * step));
                 if finish.reads_old {
                     value = value + load(c);
@@ -89,7 +78,7 @@ impl<T: Single> FinishTurned<'_, T> {
                 }
                 if !finish.gate.get().is_null() {
                     value =
-                        gated::<S, T>(simd, value, load(finish.gate_at(self.row + first, self.column + j)));
+                        gated::<S, T>(simd, value, load(finish.gate_at(tile.row + first, tile.column + j)));
                 }
                 if WHOLE { value.store(c) } else { value.store_first(c, n) }
             }
