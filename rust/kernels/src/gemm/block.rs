@@ -183,7 +183,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                     // Late enough that it is still there.
                     let is_last = wide.column + wide.n == part.column + part.n;
                     let fetch = (is_last && next > 0).then_some(&fetch);
-                    let tiles_pack = packed.is_some() && self.pack.a_by_tiles && wide.column == part.column;
+                    let tiles_pack = self.pack.a_by_tiles && wide.column == part.column;
                     self.strips(simd, wide, RowTiles { high, packed, tiles_pack, fetch });
                 });
             }

@@ -57,7 +57,7 @@ pub(super) const MANY_ROWS: usize = 32;
 /// Rows that fill a vector, and leave a `b` that must be turned for them more to turn than themselves.
 pub(super) const FEW_ROWS: RangeInclusive<usize> = 8..=48;
 
-/// Tiles whose rows of `a` are packed together: where rows are close, several share a cache line.
+/// Tiles whose rows of `a` go together, packed or from afar: where rows are close, several share a cache line.
 pub(super) const ROW_TILES: usize = 4;
 
 /// What it takes, in multiply-adds, that two threads write to a row of `c`: each core fetches ahead, and takes lines from the

@@ -489,16 +489,14 @@ unsafe fn gate<S: Simd, E: FloatElem, const R: usize, const V: usize, const CUT:
     sums: &mut [[<E::Compute as Float>::Vec<S>; V]; R],
     last: usize,
 ) {
-    if strip.finish.gate.get().is_null() {
-        return;
-    }
-    for (r, sums) in sums.iter_mut().enumerate() {
-        let gate = strip.finish.gate_at::<E>(strip.row + r, strip.column);
-        for (v, sum) in sums.iter_mut().enumerate() {
-            let at = gate.wrapping_add(v * <E::Compute as Float>::Vec::<S>::LANES);
-            // SAFETY: the gate is as large as `c`.
-            let gate = unsafe { load::<S, E, CUT>(simd, at, v == V - 1, last) };
-            *sum = gated::<S, E::Compute>(simd, *sum, gate);
+    let finish = strip.finish;
+    if !finish.gate.get().is_null() {
+        let gate = finish.gate_at::<E>(strip.row, strip.column);
+        // SAFETY: the gate is as large as `c`.
+        unsafe {
+            with::<S, E, R, V, CUT>(simd, gate, finish.gate_rs, sums, last, |sum, gate| {
+                gated::<S, E::Compute>(simd, sum, gate)
+            });
         }
     }
 }
@@ -524,13 +522,27 @@ unsafe fn add_old<S: Simd, E: FloatElem, const R: usize, const V: usize, const C
     sums: &mut [[<E::Compute as Float>::Vec<S>; V]; R],
     last: usize,
 ) {
+    // SAFETY: inside `c`, as promised by the caller.
+    unsafe { with::<S, E, R, V, CUT>(simd, c, c_rs, sums, last, |sum, old| sum + old) }
+}
+
+/// Makes each vector of sums what `f` says, of it and of the elements there are for it in a matrix with close columns.
+#[inline(always)]
+unsafe fn with<S: Simd, E: FloatElem, const R: usize, const V: usize, const CUT: bool>(
+    simd: S,
+    ptr: *const E,
+    rs: isize,
+    sums: &mut [[<E::Compute as Float>::Vec<S>; V]; R],
+    last: usize,
+    f: impl Fn(<E::Compute as Float>::Vec<S>, <E::Compute as Float>::Vec<S>) -> <E::Compute as Float>::Vec<S>,
+) {
     let lanes = <E::Compute as Float>::Vec::<S>::LANES;
     for (r, sums) in sums.iter_mut().enumerate() {
         for (v, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: inside `c`, as promised by the caller.
+            // SAFETY: inside the matrix, as promised by the caller.
             unsafe {
-                let c = c.offset(r as isize * c_rs).add(v * lanes);
-                *sum = *sum + load::<S, E, CUT>(simd, c, v == V - 1, last);
+                let ptr = ptr.offset(r as isize * rs).add(v * lanes);
+                *sum = f(*sum, load::<S, E, CUT>(simd, ptr, v == V - 1, last));
             }
         }
     }
