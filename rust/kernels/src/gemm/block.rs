@@ -146,9 +146,12 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         }
     }
 
-    /// Calls `body` with pieces of the part, as wide as leaves their columns of `b` in the core's cache.
+    /// Calls `body` with pieces of the part, as wide as leaves their columns of `b` in the core's cache for the next `high` rows.
     #[inline(always)]
-    fn each_wide<S: Simd>(&self, _: S, part: Part, mut body: impl FnMut(Part)) {
+    fn each_wide<S: Simd>(&self, _: S, high: usize, part: Part, mut body: impl FnMut(Part)) {
+        if part.m <= high {
+            return body(part);
+        }
         let wide = block_columns::<Sum<E>>(part.n, self.depth(), Tile::<S, Sum<E>>::COLUMNS);
         for done in (0..part.n).step_by(wide) {
             body(Part { column: part.column + done, n: wide.min(part.n - done), ..part });
@@ -179,7 +182,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 {
                     self.pack_rows(simd, high, some.row, some.m, packed);
                 }
-                self.each_wide(simd, some, |wide| {
+                self.each_wide(simd, high, some, |wide| {
                     // Late enough that it is still there.
                     let is_last = wide.column + wide.n == part.column + part.n;
                     let fetch = (is_last && next > 0).then_some(&fetch);
@@ -282,6 +285,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                     finish: &self.finish,
                     sums,
                     stride,
+                    blocks: 1,
+                    block_stride: 0,
                     rows: high.min(part.m - done),
                     columns: some.n,
                     row,

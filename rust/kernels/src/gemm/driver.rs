@@ -48,13 +48,13 @@ fn fits<E: GemmElem>(n: usize, k: usize, bytes: usize) -> bool {
 /// The matrices must be valid and `c` not overlap the others; the machine supports `level`; `scratch` holds what
 /// `workspace` says.
 pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, scratch: *mut u8, may_share: bool) {
-    if product.m == 1 {
-        // SAFETY: promised by the caller.
-        return unsafe { gemv::run(level, product, may_share) };
-    }
     if may_share && split::pays(product) {
         // SAFETY: promised by the caller.
         return unsafe { split::run(level, product, scratch) };
+    }
+    if product.m == 1 {
+        // SAFETY: promised by the caller.
+        return unsafe { gemv::run(level, product, may_share) };
     }
     let packed = scratch.wrapping_add(scratch.align_offset(64));
     if waits::<E>(product.k) {

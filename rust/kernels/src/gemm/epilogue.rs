@@ -114,10 +114,14 @@ pub(super) fn gated<S: Simd, T: Float>(simd: S, value: T::Vec<S>, gate: T::Vec<S
 
 /// A tile of sums that takes the long way.
 pub(super) struct FinishTile<'a, E: FloatElem> {
+    /// Of the first of its blocks of `k`, and of the last.
     pub finish: &'a Finish<Sum<E>>,
     /// Rows of `stride` sums.
     pub sums: *const Sum<E>,
     pub stride: usize,
+    /// How many blocks of `k` the sums are of, and from one's to the next's.
+    pub blocks: usize,
+    pub block_stride: usize,
     pub rows: usize,
     pub columns: usize,
     /// Where the tile is in the whole.
@@ -168,6 +172,10 @@ impl<E: FloatElem> FinishTile<'_, E> {
             } else {
                 alpha * sums
             };
+            for block in 1..self.blocks {
+                let sums = self.sums.add(block * self.block_stride + r * self.stride + j);
+                value = alpha.mul_add(Vector::<E, S>::load(simd, sums), value);
+            }
             if !finish.bias.get().is_null() {
                 let (row, column) = ((self.row + r) as isize, (self.column + j) as isize);
                 let bias = finish.bias.get().cast::<E>();

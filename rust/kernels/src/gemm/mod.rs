@@ -15,7 +15,7 @@
 //! ties to even. In each pair of neighbours along `k` the second product is added before the first. (Only subnormal numbers
 //! are not the same everywhere: where the machine multiplies pairs, it may take them for zero.)
 //!
-//! Products of one row or one column have a sum of their own, see `gemv/mod.rs`.
+//! Products of one row or one column have a sum of their own in each block, see `gemv/mod.rs`.
 //!
 //! # The paths
 //!

@@ -9,7 +9,7 @@ use super::blocking::{
 use super::driver;
 use super::epilogue::FinishTile;
 use super::product::Product;
-use super::{GemmElem, Sum};
+use super::{GemmElem, Sum, gemv};
 use crate::operand::Shared;
 use crate::pool;
 use crate::simd::{self, Level, MAX_LANES};
@@ -19,19 +19,26 @@ fn row(n: usize) -> usize {
     n.next_multiple_of(MAX_LANES)
 }
 
-/// Bytes for the sums of a block, and for what is packed on the way.
+/// Bytes for the sums of a block, and for what is packed on the way, which is nothing for one row.
 fn block_bytes<E: GemmElem>(m: usize, n: usize, k: usize) -> (usize, usize) {
     let sums = (m * row(n) * size_of::<Sum<E>>()).next_multiple_of(64);
-    (sums, blocking::packed_bytes::<E>(n, k).next_multiple_of(64))
+    let packed = if m == 1 { 0 } else { blocking::packed_bytes::<E>(n, k) };
+    (sums, packed.next_multiple_of(64))
+}
+
+/// The length of blocks.
+fn length<E: GemmElem>(m: usize, k: usize) -> usize {
+    if m == 1 { gemv::k_block::<E>(k) } else { k_block::<E>(k) }
 }
 
 /// How many blocks of `k` are computed at a time; fewer than two where the product is not to be split.
 fn blocks_at_a_time<E: GemmElem>(m: usize, n: usize, k: usize) -> usize {
-    if k <= E::K_BLOCK || m < 2 || n < 2 || m.saturating_mul(row(n)) > SPLIT_ELEMENTS {
+    // One column is computed transposed.
+    if k <= E::K_BLOCK || n < 2 && m > 1 || m.saturating_mul(row(n)) > SPLIT_ELEMENTS {
         return 0;
     }
     let (sums, packed) = block_bytes::<E>(m, n, k);
-    k.div_ceil(k_block::<E>(k)).min(SPLIT_BYTES / (sums + packed))
+    k.div_ceil(length::<E>(m, k)).min(SPLIT_BYTES / (sums + packed))
 }
 
 /// The scratch that a split takes.
@@ -47,11 +54,14 @@ pub(super) fn bytes<E: GemmElem>(m: usize, n: usize, k: usize) -> usize {
 
 /// Whether sharing out blocks of `k` beats sharing out each block: where there are rows enough for all threads it does not.
 pub(super) fn pays<E: GemmElem>(p: &Product<E>) -> bool {
+    if !is_worth_sharing(p.work()) || blocks_at_a_time::<E>(p.m, p.n, p.k) < 2 {
+        return false;
+    }
+    if p.m == 1 {
+        return gemv::shares_blocks(p);
+    }
     let panels = p.n.div_ceil(MAX_BYTES / size_of::<Sum<E>>());
-    p.m < FEW_TILES * MAX_ROWS * pool::num_threads()
-        && is_worth_sharing(p.work())
-        && blocks_at_a_time::<E>(p.m, p.n, p.k) > 1
-        && !shares_columns(p.m, p.n, p.k, panels)
+    p.m < FEW_TILES * MAX_ROWS * pool::num_threads() && !shares_columns(p.m, p.n, p.k, panels)
 }
 
 /// Computes a product for which this [pays].
@@ -59,7 +69,7 @@ pub(super) fn pays<E: GemmElem>(p: &Product<E>) -> bool {
 /// # Safety
 /// As for `driver::run`; `scratch` holds [`bytes`].
 pub(super) unsafe fn run<E: GemmElem>(level: Level, p: &Product<E>, scratch: *mut u8) {
-    let (length, count) = (k_block::<E>(p.k), blocks_at_a_time::<E>(p.m, p.n, p.k));
+    let (length, count) = (length::<E>(p.m, p.k), blocks_at_a_time::<E>(p.m, p.n, p.k));
     let (sums_bytes, packed_bytes) = block_bytes::<E>(p.m, p.n, p.k);
     let all_sums = Shared(scratch.wrapping_add(scratch.align_offset(64)));
     let acc = Shared(all_sums.get().wrapping_add(count * sums_bytes).cast::<Sum<E>>());
@@ -81,25 +91,24 @@ pub(super) unsafe fn run<E: GemmElem>(level: Level, p: &Product<E>, scratch: *mu
         });
         let grain = SPLIT_ELEMENTS.div_ceil(row(p.n) * blocks);
         pool::chunks(p.m, grain, |rows| {
-            for block in 0..blocks {
-                let done = first + block * length;
-                let tile = FinishTile::<E> {
-                    finish: &p.finish(done == 0, done + length >= p.k),
-                    sums: sums(block).wrapping_add(rows.start * row(p.n)).cast_const(),
-                    stride: row(p.n),
-                    rows: rows.len(),
-                    columns: p.n,
-                    row: rows.start,
-                    column: 0,
-                    c: p.c.get().wrapping_offset(rows.start as isize * p.c_rs),
-                    c_rs: p.c_rs,
-                    c_cs: p.c_cs,
-                    acc: acc.get().wrapping_add(rows.start * row(p.n)),
-                    acc_rs: row(p.n) as isize,
-                };
-                // SAFETY: promised by the caller; the tasks write different rows, and sums are whole vectors.
-                unsafe { simd::dispatch_unchecked(level, tile) };
-            }
+            let tile = FinishTile::<E> {
+                finish: &p.finish(first == 0, first + k_here == p.k),
+                sums: sums(0).wrapping_add(rows.start * row(p.n)).cast_const(),
+                stride: row(p.n),
+                blocks,
+                block_stride: sums_bytes / size_of::<Sum<E>>(),
+                rows: rows.len(),
+                columns: p.n,
+                row: rows.start,
+                column: 0,
+                c: p.c.get().wrapping_offset(rows.start as isize * p.c_rs),
+                c_rs: p.c_rs,
+                c_cs: p.c_cs,
+                acc: acc.get().wrapping_add(rows.start * row(p.n)),
+                acc_rs: row(p.n) as isize,
+            };
+            // SAFETY: promised by the caller; the tasks write different rows, and sums are whole vectors.
+            unsafe { simd::dispatch_unchecked(level, tile) };
         });
     }
 }

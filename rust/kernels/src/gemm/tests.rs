@@ -231,6 +231,8 @@ const SIZES: &[(usize, usize, usize)] = &[
     (1100, 1, 70),
     (1, 7, 300),
     (1, 1, 33),
+    (1, 33, 1200),
+    (1, 1, 2200),
     (65, 130, 520),
     (50, 200, 520),
     (60, 50, 1030),
@@ -274,6 +276,21 @@ fn all_sizes_in_all_layouts() {
                 Case { layouts, beta: 1.0, ..Case::plain(m, n, k) }.check::<f32>();
                 Case { layouts, beta: 1.0, ..Case::plain(m, n, k) }.check::<bf16>();
                 Case { layouts, beta: 0.5, alpha: -2.0, ..Case::plain(m, n, k) }.check::<f64>();
+            }
+        }
+    });
+}
+
+#[test]
+fn few_rows_begin_with_whole_vectors() {
+    everywhere(|| {
+        for (m, n, k) in [(2, 256, 20), (3, 320, 9), (2, 321, 9), (4, 320, 9)] {
+            for c in [Layout::Rows, Layout::OffLine, Layout::Strided] {
+                let layouts = [Layout::Rows, Layout::OffLine, c];
+                let case = Case { layouts, beta: 0.5, has_bias: true, ..Case::plain(m, n, k) };
+                case.check::<f32>();
+                case.check::<f64>();
+                case.check::<bf16>();
             }
         }
     });
@@ -406,6 +423,8 @@ fn the_same_bits_everywhere() {
         (1, 1300, 300),
         (1, 4500, 70),
         (1, 3, 5000),
+        (1, 40, 9000),
+        (900, 1, 2100),
     ];
     for (m, n, k) in sizes {
         check::<f32>(m, n, k);

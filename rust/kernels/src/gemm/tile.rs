@@ -157,6 +157,17 @@ impl<T> Strip<'_, T> {
         }
     }
 
+    /// Columns before the first whose place is a vector's, if that holds in all rows of `b`.
+    #[inline(always)]
+    fn head<S: Simd>(&self) -> usize
+    where
+        T: Single,
+    {
+        let bytes = T::Vec::<S>::LANES * size_of::<T>();
+        let is_even = (self.b_rs.unsigned_abs() * size_of::<T>()).is_multiple_of(bytes);
+        if is_even { simd::before_whole(self.b, bytes, self.n) } else { 0 }
+    }
+
     /// Leaves out the first `columns`, which lie `b_step` elements of `b` before the others.
     #[inline(always)]
     fn skip(&mut self, columns: usize, b_step: isize) {
@@ -197,6 +208,11 @@ const fn wide_rows(level: Level) -> usize {
         Level::Portable => 0,
     }
 }
+
+/// So few rows wait for what is loaded, and vectors that lie across two cache lines take twice the time: so many columns of a
+/// `b` that is read in place had better begin with a whole vector. NumPy's arrays begin anywhere.
+const LOADING_ROWS: usize = 3;
+const LOADING_COLUMNS: usize = 256;
 
 /// The least rows of which a tile between one and two vectors wide is made of two tiles, one a half vector wide.
 const HALVED_ROWS: usize = 6;
@@ -252,6 +268,13 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool> Kern
                 tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, true, false>(simd, &strip, panel);
                 strip.is_packed::<D::Elem>(R, panel);
                 strip.skip(panel, strip.b_panel);
+            }
+            if R <= LOADING_ROWS && strip.b_panel == panel as isize && strip.n >= LOADING_COLUMNS {
+                let head = strip.head::<S>();
+                if head > 0 {
+                    tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd, &strip, head);
+                    strip.skip(head, head as isize);
+                }
             }
             // Few rows leave registers free, and memory likes long rows where `b` is read in place.
             if R <= const { wide_rows(S::LEVEL) } && strip.b_panel == panel as isize {
@@ -592,6 +615,8 @@ unsafe fn spill<S: Simd, T: Single, const R: usize, const V: usize>(
         finish: strip.finish,
         sums: spilled,
         stride: V * lanes,
+        blocks: 1,
+        block_stride: 0,
         rows: R,
         columns,
         row: strip.row,

@@ -1,80 +1,100 @@
 //! The matrix is close along `k`, or nowhere: vectors hold a piece of a column, a lane each chain.
-use super::{ROUNDS, Tiles, block, chains, group};
+use super::{ROUNDS, Tiles, chains, cut, group, piece};
 use crate::gemm::{GemmElem, Sum, Vector};
 use crate::simd::{FloatVec, MAX_LANES, Simd};
+use std::ops::Range;
 
 /// The most vectors that hold a lane for each chain: four, of 128 bits.
 const MAX_VECTORS: usize = 4;
 
 /// Columns that share what is loaded of the vector.
-const TOGETHER: usize = 4;
+pub(super) const TOGETHER: usize = 4;
 
 /// The most chains of a group.
 const MAX_GROUP: usize = 4;
 
-/// The chains of a block of one column.
+/// The chains of a piece of one column.
 type Line<E, S> = [Vector<E, S>; MAX_VECTORS];
 
 impl<E: GemmElem> Tiles<'_, E> {
-    /// Sums up `n` columns from `first` on.
+    /// Sums up `n` columns from `first` on, over some blocks of `k`: the sums of each block are a row of `wide`.
     ///
     /// # Safety
     /// They are inside the matrix, and fit the room.
     #[inline(always)]
-    pub(super) unsafe fn columns<S: Simd>(&self, simd: S, first: usize, n: usize) {
+    pub(super) unsafe fn columns<S: Simd>(
+        &self,
+        simd: S,
+        first: usize,
+        n: usize,
+        k: Range<usize>,
+        wide: usize,
+    ) {
         let whole = n / TOGETHER * TOGETHER;
+        let sums = |block: usize, j: usize| self.sums.wrapping_add(block * wide + j);
         // SAFETY: promised by the caller.
         unsafe {
             for j in (0..whole).step_by(TOGETHER) {
-                self.some::<S>(simd, first + j, self.sums.add(j));
+                for (i, k) in cut(k.clone(), self.length).enumerate() {
+                    self.some::<S>(simd, first + j, k, sums(i, j));
+                }
             }
             for j in whole..n {
-                self.one::<S>(simd, first + j, self.sums.add(j));
+                for (i, k) in cut(k.clone(), self.length).enumerate() {
+                    self.one::<S>(simd, first + j, k, sums(i, j));
+                }
             }
         }
     }
 
-    /// Sums up some columns from `j` on.
+    /// Sums up a block of some columns from `j` on.
     #[inline(always)]
-    unsafe fn some<S: Simd>(&self, simd: S, j: usize, to: *mut Sum<E>) {
-        let (depth, block) = (self.stretch.p.k, block::<Sum<E>>());
+    unsafe fn some<S: Simd>(&self, simd: S, j: usize, k: Range<usize>, to: *mut Sum<E>) {
+        let piece = piece::<Sum<E>>();
         let columns: [_; TOGETHER] = std::array::from_fn(|g| self.column(j + g));
         let mut sums = [Sum::<E>::default(); TOGETHER];
-        let whole = if self.is_close() { depth / block * block } else { 0 };
+        let whole = if self.is_close() { k.len() / piece } else { 0 };
+        let mut at = k.start;
         // SAFETY: promised by the caller.
         unsafe {
-            for k in (0..whole).step_by(block) {
-                add_side_by_side::<S, E>(simd, self.whole_chains(simd, k, columns), &mut sums);
+            for _ in 0..whole {
+                add_side_by_side::<S, E>(simd, self.whole_chains(simd, at, columns), &mut sums);
+                at += piece;
             }
-            for k in (whole..depth).step_by(block) {
-                add_side_by_side::<S, E>(simd, self.chains(simd, k, columns), &mut sums);
+            while at < k.end {
+                add_side_by_side::<S, E>(simd, self.chains(simd, at..k.end, columns), &mut sums);
+                at += piece;
             }
             to.cast::<[Sum<E>; TOGETHER]>().write(sums);
         }
     }
 
-    /// Sums up column `j`: here it is several blocks whose chains are dealt with together.
+    /// Sums up a block of column `j`: here it is several pieces whose chains are dealt with together.
     #[inline(always)]
-    unsafe fn one<S: Simd>(&self, simd: S, j: usize, to: *mut Sum<E>) {
-        let (depth, width, block) = (self.stretch.p.k, group::<Sum<E>>(), block::<Sum<E>>());
+    unsafe fn one<S: Simd>(&self, simd: S, j: usize, k: Range<usize>, to: *mut Sum<E>) {
+        let (width, piece) = (group::<Sum<E>>(), piece::<Sum<E>>());
         let column = self.column(j);
         let mut sum = Sum::<E>::default();
-        let step = width * block;
-        let whole = if self.is_close() { depth / step * step } else { 0 };
+        let step = width * piece;
+        let whole = k.start + if self.is_close() { k.len() / step * step } else { 0 };
         let none = [[Vector::<E, S>::zero(simd); MAX_VECTORS]; MAX_GROUP];
         // SAFETY: promised by the caller.
         unsafe {
-            for k in (0..whole).step_by(step) {
+            for at in (k.start..whole).step_by(step) {
                 let mut lines = none;
                 for (i, line) in lines.iter_mut().enumerate().take(width) {
-                    [*line] = self.whole_chains(simd, k + i * block, [column]);
+                    [*line] = self.whole_chains(simd, at + i * piece, [column]);
                 }
                 add_in_turn::<S, E>(simd, lines, &mut sum);
             }
-            for k in (whole..depth).step_by(step) {
+            for at in (whole..k.end).step_by(step) {
                 let mut lines = none;
-                for (i, line) in lines.iter_mut().enumerate().take(width) {
-                    [*line] = self.chains(simd, k + i * block, [column]);
+                for (line, at) in lines.iter_mut().zip((at..k.end).step_by(piece)).take(width) {
+                    [*line] = if self.is_close() && at + piece <= k.end {
+                        self.whole_chains(simd, at, [column])
+                    } else {
+                        self.chains(simd, at..k.end, [column])
+                    };
                 }
                 add_in_turn::<S, E>(simd, lines, &mut sum);
             }
@@ -95,7 +115,7 @@ impl<E: GemmElem> Tiles<'_, E> {
         p.b.get().wrapping_offset(j as isize * p.b_cs)
     }
 
-    /// The chains of the whole block that begins at `k`, where all is close.
+    /// The chains of the whole piece that begins at `k`, where all is close.
     #[inline(always)]
     unsafe fn whole_chains<S: Simd, const G: usize>(
         &self,
@@ -120,19 +140,19 @@ impl<E: GemmElem> Tiles<'_, E> {
         chains
     }
 
-    /// The chains of what there is of the block that begins at `k`.
+    /// The chains of the first piece of what is left of a block.
     #[inline(always)]
     unsafe fn chains<S: Simd, const G: usize>(
         &self,
         simd: S,
-        k: usize,
+        left: Range<usize>,
         columns: [*const E; G],
     ) -> [Line<E, S>; G] {
         let (p, lanes, step) = (self.stretch.p, Vector::<E, S>::LANES, chains::<Sum<E>>());
         let mut chains = [[Vector::<E, S>::zero(simd); MAX_VECTORS]; G];
-        let end = p.k.min(k + block::<Sum<E>>());
+        let end = left.end.min(left.start + piece::<Sum<E>>());
         for v in 0..step / lanes {
-            for k in (k + v * lanes..end).step_by(step) {
+            for k in (left.start + v * lanes..end).step_by(step) {
                 let n = lanes.min(end - k);
                 let at = |ptr: *const E, stride: isize| ptr.wrapping_offset(k as isize * stride);
                 // SAFETY: promised by the caller.
@@ -149,7 +169,7 @@ impl<E: GemmElem> Tiles<'_, E> {
     }
 }
 
-/// Adds the lines of a block of some columns to their sums.
+/// Adds the lines of a piece of some columns to their sums.
 #[inline(always)]
 fn add_side_by_side<S: Simd, E: GemmElem>(
     simd: S,
@@ -167,7 +187,7 @@ fn add_side_by_side<S: Simd, E: GemmElem>(
     }
 }
 
-/// Adds the lines of some blocks of a column to its sum.
+/// Adds the lines of some pieces of a column to its sum.
 #[inline(always)]
 fn add_in_turn<S: Simd, E: GemmElem>(simd: S, lines: [Line<E, S>; MAX_GROUP], sum: &mut Sum<E>) {
     let width = group::<Sum<E>>();

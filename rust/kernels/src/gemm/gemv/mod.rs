@@ -1,19 +1,19 @@
 //! Products of a vector and a matrix (one row, or one column, which is turned into a row).
 //!
 //! Memory is what takes time here, so each element of the matrix is read where it lies, in whichever order it lies. That
-//! asks for a sum of its own, which vectors along `k` and vectors along the columns both can follow:
+//! asks for a sum of its own in each block of `k`, which vectors along `k` and vectors along the columns both can follow:
 //!
-//! - `k` is cut into blocks of [`block`] elements (the last may be shorter);
-//! - a block's products go to [`chains`] chains in turns, and are added up in each in order, with one rounding (`fma`);
+//! - the block is cut into pieces of [`piece`] elements (the last may be shorter);
+//! - a piece's products go to [`chains`] chains in turns, and are added up in each in order, with one rounding (`fma`);
 //! - a [`group`] of neighbouring chains is added up in order;
-//! - the groups are added up in order, from block to block.
+//! - the groups are added up in order, from piece to piece.
 //!
-//! What follows is as elsewhere.
+//! What becomes of a block's sum is as elsewhere.
 mod columns;
 mod rows;
 
-use super::blocking::{GRAIN, reach};
-use super::epilogue::{Finish, FinishTile};
+use super::blocking::{self, GRAIN, reach};
+use super::epilogue::FinishTile;
 use super::product::Product;
 use super::{GemmElem, Sum, Vector};
 use crate::pool;
@@ -21,7 +21,7 @@ use crate::simd::{self, FloatVec, Kernel, Level, Simd};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// How many chains a block has: a cache line of them.
+/// How many chains a piece has: a cache line of them.
 const fn chains<T>() -> usize {
     64 / size_of::<T>()
 }
@@ -35,9 +35,15 @@ const fn group<T>() -> usize {
 /// power of two apart where the matrix is as wide, and share a few places in the first cache.
 const ROUNDS: usize = 4;
 
-/// Elements of `k` whose chains begin from zero.
-const fn block<T>() -> usize {
+/// Elements of a block whose chains begin from zero.
+const fn piece<T>() -> usize {
     chains::<T>() * ROUNDS
+}
+
+/// The length of the blocks `k` is cut into: of whole pieces, if there are several.
+pub(super) fn k_block<E: GemmElem>(k: usize) -> usize {
+    let even = blocking::k_block::<E>(k);
+    if even < k { even.next_multiple_of(piece::<Sum<E>>()) } else { even }
 }
 
 /// Bytes of the sums of the columns dealt with at a time: many, since memory likes long rows, as long as they stay near.
@@ -66,11 +72,10 @@ const UNIT: usize = 32;
 /// # Safety
 /// As for `driver::run`; `m == 1`.
 pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, may_share: bool) {
-    let finish = product.finish(true, true);
     let is_cached = b_bytes(product) <= CACHED_BYTES;
     let stretch = |columns: Range<usize>| {
         let is_narrow = columns.len() * size_of::<Sum<E>>() <= NARROW;
-        let stretch = Stretch { p: product, finish: &finish, columns };
+        let stretch = Stretch { p: product, columns };
         // SAFETY: the level is supported; tasks write different columns.
         unsafe {
             if is_narrow {
@@ -96,6 +101,15 @@ pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, may_sh
     }
 }
 
+/// Whether threads had better share out blocks of `k`, if there are as many for each, than columns: where there are too few of
+/// these, and where rows are so short that parts of them would keep memory waiting and leave sets of the caches empty.
+pub(super) fn shares_blocks<E: GemmElem>(p: &Product<E>) -> bool {
+    let (blocks, threads) = (p.k.div_ceil(k_block::<E>(p.k)), pool::num_threads());
+    let is_even = blocks.is_multiple_of(threads) || blocks >= 4 * threads;
+    let lies_in_rows = p.b_cs == 1 && p.n * size_of::<E>() <= CACHED_WIDE;
+    p.n * k_block::<E>(p.k) >= GRAIN / 8 && is_even && (lies_in_rows || p.n < UNIT * threads)
+}
+
 /// What the matrix reaches over.
 fn b_bytes<E: GemmElem>(p: &Product<E>) -> usize {
     reach::<E>(p.k, p.n, p.b_rs)
@@ -104,13 +118,12 @@ fn b_bytes<E: GemmElem>(p: &Product<E>) -> usize {
 /// Some columns.
 struct Stretch<'a, E: GemmElem> {
     p: &'a Product<E>,
-    finish: &'a Finish<Sum<E>>,
     columns: Range<usize>,
 }
 
-/// Room for sums of `BYTES` and a vector before them, twice, and to move them.
+/// Room for sums of `BYTES` and a vector before them, three times, and to move them.
 #[repr(align(64))]
-struct Room<const BYTES: usize>(MaybeUninit<([[u8; BYTES]; 2], [u8; ALIAS + 2 * 64])>);
+struct Room<const BYTES: usize>(MaybeUninit<([[u8; BYTES]; 3], [u8; ALIAS + 3 * 64])>);
 
 impl<E: GemmElem> Stretch<'_, E> {
     /// Not inlined: small products need not make room on the stack for large ones.
@@ -126,21 +139,25 @@ impl<E: GemmElem> Stretch<'_, E> {
         let away = (matrix + ALIAS / 2).wrapping_sub(room as usize) % ALIAS / 64 * 64;
         // SAFETY: inside the room.
         let sums = |i: usize| unsafe { room.add(away + i * (BYTES + 64)) }.cast();
-        let tiles =
-            Tiles { sums: sums(0), group: sums(1), width: BYTES / size_of::<Sum<E>>(), stretch: self };
+        let (width, length) = (BYTES / size_of::<Sum<E>>(), k_block::<E>(self.p.k).max(1));
+        let tiles = Tiles { sums: sums(0), group: sums(1), waiting: sums(2), width, length, stretch: self };
         // SAFETY: promised by the caller.
         unsafe { simd::dispatch_unchecked(level, tiles) }
     }
 }
 
-/// Some columns, `width` at a time.
+/// Some columns, as many at a time as there is room for.
 struct Tiles<'a, E: GemmElem> {
     stretch: Stretch<'a, E>,
-    width: usize,
-    /// Room for the sums of `width` columns.
+    /// Of a block of `k`.
+    length: usize,
+    /// Room for `width` sums.
     sums: *mut Sum<E>,
+    width: usize,
     /// The same for those of a group.
     group: *mut Sum<E>,
+    /// And for those that wait between blocks, where they are no elements of `c`.
+    waiting: *mut Sum<E>,
 }
 
 impl<E: GemmElem> Kernel for Tiles<'_, E> {
@@ -148,48 +165,73 @@ impl<E: GemmElem> Kernel for Tiles<'_, E> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Stretch { p, ref columns, .. } = self.stretch;
-        let mut first = columns.start;
-        while first < columns.end {
-            let n = self.width.min(columns.end - first);
-            // SAFETY: the columns are inside the matrix, the sums fit their room.
-            unsafe {
-                // A column alone is close both ways: along `k` it makes whole vectors.
-                if p.b_cs != 1 || (p.n == 1 && p.b_rs == 1) {
-                    self.columns::<S>(simd, first, n);
-                    self.finish(simd, first, n, self.sums);
-                } else {
-                    let head = self.rows::<S>(simd, first, n);
-                    let after = if head > 0 { Vector::<E, S>::LANES } else { 0 };
-                    self.finish(simd, first, head, self.sums);
-                    self.finish(simd, first + head, n - head, self.sums.add(after));
+        let Stretch { p, columns } = &self.stretch;
+        // A column alone is close both ways: along `k` it makes whole vectors.
+        let by_columns = p.b_cs != 1 || (p.n == 1 && p.b_rs == 1);
+        // Columns are gone along from block to block.
+        let together =
+            if by_columns { p.k.div_ceil(self.length).clamp(1, self.width / columns::TOGETHER) } else { 1 };
+        let wide = self.width / together;
+        for first in columns.clone().step_by(wide) {
+            let n = wide.min(columns.end - first);
+            for k in cut(0..p.k, together * self.length) {
+                // SAFETY: the columns are inside the matrix, the sums fit their room.
+                unsafe {
+                    if by_columns {
+                        self.columns::<S>(simd, first, n, k.clone(), wide);
+                        self.finish(simd, first, 0..n, k, self.sums, wide);
+                    } else {
+                        let head = self.rows::<S>(simd, first, n, k.clone());
+                        let after = if head > 0 { Vector::<E, S>::LANES - head } else { 0 };
+                        self.finish(simd, first, 0..head, k.clone(), self.sums, 0);
+                        self.finish(simd, first, head..n, k, self.sums.add(after), 0);
+                    }
                 }
             }
-            first += n;
         }
     }
 }
 
+/// Pieces of a range of so many elements; one that is empty of none.
+fn cut(range: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..range.len().div_ceil(length).max(1)).map(move |i| {
+        let start = range.start + i * length;
+        start..range.end.min(start + length)
+    })
+}
+
 impl<E: GemmElem> Tiles<'_, E> {
-    /// Makes results of the sums of `n` columns from `first` on.
+    /// Makes results of the sums of some blocks of `k`, `wide` from one's to the next's: those of some columns from `first` on.
     ///
     /// # Safety
     /// They are inside the result, and the sums complete.
     #[inline(always)]
-    unsafe fn finish<S: Simd>(&self, simd: S, first: usize, n: usize, sums: *mut Sum<E>) {
-        let Stretch { p, finish, .. } = self.stretch;
+    unsafe fn finish<S: Simd>(
+        &self,
+        simd: S,
+        first: usize,
+        columns: Range<usize>,
+        k: Range<usize>,
+        sums: *const Sum<E>,
+        wide: usize,
+    ) {
+        let p = self.stretch.p;
+        let column = first + columns.start;
+        let waiting = self.waiting.wrapping_add(columns.start);
         let tile = FinishTile::<E> {
-            finish,
-            sums,
+            finish: &p.finish(k.start == 0, k.end == p.k),
+            sums: sums.wrapping_add(columns.start),
             stride: 0,
+            blocks: k.len().div_ceil(self.length).max(1),
+            block_stride: wide,
             rows: 1,
-            columns: n,
+            columns: columns.len(),
             row: 0,
-            column: first,
-            c: p.c.get().wrapping_offset(first as isize * p.c_cs),
+            column,
+            c: p.c.get().wrapping_offset(column as isize * p.c_cs),
             c_rs: p.c_rs,
             c_cs: p.c_cs,
-            acc: std::ptr::null_mut(),
+            acc: if p.acc.get().is_null() { waiting } else { p.acc.get().wrapping_add(column) },
             acc_rs: 0,
         };
         tile.run(simd);

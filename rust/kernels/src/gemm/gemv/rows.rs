@@ -1,7 +1,8 @@
 //! The matrix is close along its rows: vectors hold columns.
-use super::{FAR_BYTES, ROUNDS, Tiles, b_bytes, block, chains, group};
+use super::{FAR_BYTES, ROUNDS, Tiles, b_bytes, chains, group, piece};
 use crate::gemm::{GemmElem, Sum, Vector};
 use crate::simd::{self, FloatVec, Simd};
+use std::ops::Range;
 
 /// Whether a chain is the first of its group, one of its others, or the last, with which the group goes to the sums.
 const FIRST: u8 = 0;
@@ -9,28 +10,28 @@ const NEXT: u8 = 1;
 const LAST: u8 = 2;
 
 impl<E: GemmElem> Tiles<'_, E> {
-    /// Sums up `n` columns from `first` on. Those of the [head](Self::head), whose number is returned, have a vector of
+    /// Sums up `n` columns from `first` on, over a block of `k`. Those of the [head](Self::head), whose number is returned, have a vector of
     /// their own before the others.
     ///
     /// # Safety
     /// They are inside the matrix, and fit the room.
     #[inline(always)]
-    pub(super) unsafe fn rows<S: Simd>(&self, simd: S, first: usize, n: usize) -> usize {
+    pub(super) unsafe fn rows<S: Simd>(&self, simd: S, first: usize, n: usize, k: Range<usize>) -> usize {
         let head = self.head::<S>(first, n);
         let room = n + Vector::<E, S>::LANES;
         let (p, chains, group) = (self.stretch.p, chains::<Sum<E>>(), group::<Sum<E>>());
-        let depth = p.k;
-        let whole = depth / block::<Sum<E>>() * block::<Sum<E>>();
+        let whole = k.start + k.len() / piece::<Sum<E>>() * piece::<Sum<E>>();
         // SAFETY: inside the matrix and the room.
         unsafe {
             clear::<S, E>(simd, self.sums, room);
             // What a core fetches ahead by itself ends with the row.
             let is_far = p.b_rs.unsigned_abs() > n && b_bytes(p) > FAR_BYTES;
             if is_far {
-                self.blocks::<S, true>(simd, whole, first, n, head);
+                self.pieces::<S, true>(simd, k.start..whole, first, n, head);
             } else {
-                self.blocks::<S, false>(simd, whole, first, n, head);
+                self.pieces::<S, false>(simd, k.start..whole, first, n, head);
             }
+            let depth = k.end;
             let end = depth.min(whole + chains);
             for begin in (whole..end).step_by(group) {
                 clear::<S, E>(simd, self.group, room);
@@ -52,18 +53,18 @@ impl<E: GemmElem> Tiles<'_, E> {
         head
     }
 
-    /// Adds up the whole blocks, which end at `k`.
+    /// Adds up whole pieces.
     #[inline(always)]
-    unsafe fn blocks<S: Simd, const IS_FAR: bool>(
+    unsafe fn pieces<S: Simd, const IS_FAR: bool>(
         &self,
         simd: S,
-        end: usize,
+        k: Range<usize>,
         first: usize,
         n: usize,
         head: usize,
     ) {
         let (chains, group) = (chains::<Sum<E>>(), group::<Sum<E>>());
-        for begin in (0..end).step_by(block::<Sum<E>>()) {
+        for begin in k.step_by(piece::<Sum<E>>()) {
             for k in (begin..begin + chains).step_by(group) {
                 // SAFETY: promised by the caller.
                 unsafe {

@@ -1,7 +1,8 @@
 //! Products of one row.
 use super::*;
 
-/// The arithmetic of one row, in plain Rust: chains of four products, groups of chains of 16 bytes, one sum after another.
+/// The arithmetic of one row, in plain Rust: in a block of `k` chains of four products, groups of chains of 16 bytes, one sum
+/// after another; then block after block.
 #[test]
 fn bits_of_one_row_follow_the_promise() {
     fn check<T: GemmElem>(fma: impl Fn(T::Compute, T::Compute, T::Compute) -> T::Compute) {
@@ -9,24 +10,38 @@ fn bits_of_one_row_follow_the_promise() {
         let zero = T::Compute::default();
         let sum_of = |a: &[T::Compute], b: &[T::Compute]| {
             let mut sum = zero;
-            for block in (0..a.len()).step_by(4 * chains) {
-                let end = a.len().min(block + 4 * chains);
-                for first in (block..block + chains).step_by(group) {
+            for piece in (0..a.len()).step_by(4 * chains) {
+                let end = a.len().min(piece + 4 * chains);
+                for first in (piece..piece + chains).step_by(group) {
                     let chain = |k: usize| (k..end).step_by(chains).fold(zero, |sum, k| fma(a[k], b[k], sum));
                     sum = sum + (first..first + group).map(chain).fold(zero, |sum, chain| sum + chain);
                 }
             }
             sum
         };
-        for k in [0, 1, 3, 15, 16, 17, 31, 33, 63, 64, 65, 80, 100, 127, 128, 129, 192, 200, 300, 515] {
+        let (alpha, beta) = (T::Compute::from_f64(3.0), T::Compute::from_f64(0.5));
+        let element = |a: &[T::Compute], b: &[T::Compute], c: T::Compute| {
+            let block = gemv::k_block::<T>(a.len()).max(1);
+            let sums = a.chunks(block).zip(b.chunks(block)).map(|(a, b)| sum_of(a, b));
+            let sums = if a.is_empty() { vec![zero] } else { sums.collect() };
+            sums.into_iter().fold(beta * c, |value, sum| fma(alpha, sum, value))
+        };
+        for k in
+            [0, 1, 3, 15, 16, 17, 31, 33, 63, 64, 65, 80, 100, 127, 128, 129, 192, 200, 300, 515, 1100, 2100]
+        {
             // Rows of whole cache lines too: they are read from where vectors lie within lines.
             for n in [1, 2, 3, 5, 16, 37, 64, 160, 300] {
-                let case = Case::plain(1, n, k);
-                let [a, b, ..] = case.operands::<T>();
+                if k > 600 && n > 64 {
+                    continue;
+                }
+                let case = Case { alpha: 3.0, beta: 0.5, ..Case::plain(1, n, k) };
+                let [a, b, c, _] = case.operands::<T>();
                 let row: Vec<_> = (0..k).map(|p| a.data[a.at(0, p)].widen()).collect();
                 let want: Vec<f64> = (0..n)
                     .map(|j| (0..k).map(|p| b.data[b.at(p, j)].widen()).collect::<Vec<_>>())
-                    .map(|column| widen(T::narrow(sum_of(&row, &column))))
+                    .zip(0..)
+                    .map(|(column, j)| element(&row, &column, c.data[c.at(0, j)].widen()))
+                    .map(|value| widen(T::narrow(value)))
                     .collect();
                 for layout in LAYOUTS.into_iter().chain([Layout::OffLine]) {
                     let case = Case { layouts: [Layout::Rows, layout, Layout::Rows], ..case };
