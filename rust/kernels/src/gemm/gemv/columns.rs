@@ -1,5 +1,5 @@
 //! The matrix is close along `k`, or nowhere: vectors hold a piece of a column, a lane each chain.
-use super::{ROUNDS, Tiles, chains, cut, group, piece};
+use super::{ROUNDS, Tiles, chains, group, piece};
 use crate::gemm::{GemmElem, Sum, Vector};
 use crate::simd::{FloatVec, MAX_LANES, Simd};
 use std::ops::Range;
@@ -16,6 +16,42 @@ const MAX_GROUP: usize = 4;
 /// The chains of a piece of one column.
 type Line<E, S> = [Vector<E, S>; MAX_VECTORS];
 
+/// Sums of blocks, of a column each or of some columns, as they are made: pieces in order.
+struct Sums<E, T> {
+    /// Of the block so far.
+    sum: T,
+    /// Where the block ends, if another follows.
+    end: usize,
+    /// Where all do.
+    last: usize,
+    length: usize,
+    /// Where the sum goes, and how far on the next block's.
+    to: *mut E,
+    wide: usize,
+}
+
+impl<E, T: Default> Sums<E, T> {
+    /// The sum that the piece which begins at `k` is added to.
+    ///
+    /// # Safety
+    /// There is room for the sums of all blocks.
+    #[inline(always)]
+    unsafe fn at(&mut self, k: usize) -> &mut T {
+        if k == self.end {
+            // SAFETY: promised by the caller.
+            unsafe { self.to.cast::<T>().write(std::mem::take(&mut self.sum)) };
+            self.to = self.to.wrapping_add(self.wide);
+            self.end = self.after(k);
+        }
+        &mut self.sum
+    }
+
+    #[inline(always)]
+    fn after(&self, k: usize) -> usize {
+        if k + self.length < self.last { k + self.length } else { usize::MAX }
+    }
+}
+
 impl<E: GemmElem> Tiles<'_, E> {
     /// Sums up `n` columns from `first` on, over some blocks of `k`: the sums of each block are a row of `wide`.
     ///
@@ -31,50 +67,54 @@ impl<E: GemmElem> Tiles<'_, E> {
         wide: usize,
     ) {
         let whole = n / TOGETHER * TOGETHER;
-        let sums = |block: usize, j: usize| self.sums.wrapping_add(block * wide + j);
         // SAFETY: promised by the caller.
         unsafe {
             for j in (0..whole).step_by(TOGETHER) {
-                for (i, k) in cut(k.clone(), self.length).enumerate() {
-                    self.some::<S>(simd, first + j, k, sums(i, j));
-                }
+                self.some::<S>(simd, first + j, k.clone(), self.sums_of(&k, j, wide));
             }
             for j in whole..n {
-                for (i, k) in cut(k.clone(), self.length).enumerate() {
-                    self.one::<S>(simd, first + j, k, sums(i, j));
-                }
+                self.one::<S>(simd, first + j, k.clone(), self.sums_of(&k, j, wide));
             }
         }
     }
 
-    /// Sums up a block of some columns from `j` on.
+    /// Sums of blocks of `k`, for column `j` of the room.
     #[inline(always)]
-    unsafe fn some<S: Simd>(&self, simd: S, j: usize, k: Range<usize>, to: *mut Sum<E>) {
+    fn sums_of<T: Default>(&self, k: &Range<usize>, j: usize, wide: usize) -> Sums<Sum<E>, T> {
+        let (sum, length) = (T::default(), self.length);
+        let sums = Sums { sum, end: 0, last: k.end, length, to: self.sums.wrapping_add(j), wide };
+        Sums { end: sums.after(k.start), ..sums }
+    }
+
+    /// Sums up some columns from `j` on.
+    #[inline(always)]
+    unsafe fn some<S: Simd>(
+        &self,
+        simd: S,
+        j: usize,
+        k: Range<usize>,
+        mut sums: Sums<Sum<E>, [Sum<E>; TOGETHER]>,
+    ) {
         let piece = piece::<Sum<E>>();
         let columns: [_; TOGETHER] = std::array::from_fn(|g| self.column(j + g));
-        let mut sums = [Sum::<E>::default(); TOGETHER];
-        let whole = if self.is_close() { k.len() / piece } else { 0 };
-        let mut at = k.start;
+        let whole = k.start + if self.is_close() { k.len() / piece * piece } else { 0 };
         // SAFETY: promised by the caller.
         unsafe {
-            for _ in 0..whole {
-                add_side_by_side::<S, E>(simd, self.whole_chains(simd, at, columns), &mut sums);
-                at += piece;
+            for at in (k.start..whole).step_by(piece) {
+                add_side_by_side::<S, E>(simd, self.whole_chains(simd, at, columns), sums.at(at));
             }
-            while at < k.end {
-                add_side_by_side::<S, E>(simd, self.chains(simd, at..k.end, columns), &mut sums);
-                at += piece;
+            for at in (whole..k.end).step_by(piece) {
+                add_side_by_side::<S, E>(simd, self.chains(simd, at..k.end, columns), sums.at(at));
             }
-            to.cast::<[Sum<E>; TOGETHER]>().write(sums);
+            sums.to.cast::<[Sum<E>; TOGETHER]>().write(sums.sum);
         }
     }
 
-    /// Sums up a block of column `j`: here it is several pieces whose chains are dealt with together.
+    /// Sums up column `j`: here it is several pieces whose chains are dealt with together.
     #[inline(always)]
-    unsafe fn one<S: Simd>(&self, simd: S, j: usize, k: Range<usize>, to: *mut Sum<E>) {
+    unsafe fn one<S: Simd>(&self, simd: S, j: usize, k: Range<usize>, mut sums: Sums<Sum<E>, Sum<E>>) {
         let (width, piece) = (group::<Sum<E>>(), piece::<Sum<E>>());
         let column = self.column(j);
-        let mut sum = Sum::<E>::default();
         let step = width * piece;
         let whole = k.start + if self.is_close() { k.len() / step * step } else { 0 };
         let none = [[Vector::<E, S>::zero(simd); MAX_VECTORS]; MAX_GROUP];
@@ -85,7 +125,7 @@ impl<E: GemmElem> Tiles<'_, E> {
                 for (i, line) in lines.iter_mut().enumerate().take(width) {
                     [*line] = self.whole_chains(simd, at + i * piece, [column]);
                 }
-                add_in_turn::<S, E>(simd, lines, &mut sum);
+                add_in_turn::<S, E>(simd, lines, at, &mut sums);
             }
             for at in (whole..k.end).step_by(step) {
                 let mut lines = none;
@@ -96,9 +136,9 @@ impl<E: GemmElem> Tiles<'_, E> {
                         self.chains(simd, at..k.end, [column])
                     };
                 }
-                add_in_turn::<S, E>(simd, lines, &mut sum);
+                add_in_turn::<S, E>(simd, lines, at, &mut sums);
             }
-            to.write(sum);
+            sums.to.write(sums.sum);
         }
     }
 
@@ -187,12 +227,22 @@ fn add_side_by_side<S: Simd, E: GemmElem>(
     }
 }
 
-/// Adds the lines of some pieces of a column to its sum.
+/// Adds the lines of some pieces of a column, from `k` on, to the sums of their blocks.
+///
+/// # Safety
+/// As for [`Sums::at`].
 #[inline(always)]
-fn add_in_turn<S: Simd, E: GemmElem>(simd: S, lines: [Line<E, S>; MAX_GROUP], sum: &mut Sum<E>) {
+unsafe fn add_in_turn<S: Simd, E: GemmElem>(
+    simd: S,
+    lines: [Line<E, S>; MAX_GROUP],
+    k: usize,
+    sums: &mut Sums<Sum<E>, Sum<E>>,
+) {
     let width = group::<Sum<E>>();
     let groups = groups::<S, E>(simd, &lines[..width]);
     for i in 0..width {
+        // SAFETY: promised by the caller.
+        let sum = unsafe { sums.at(k + i * piece::<Sum<E>>()) };
         for group in 0..chains::<Sum<E>>() / width {
             *sum = *sum + groups[group * width + i];
         }
