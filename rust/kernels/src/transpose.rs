@@ -1,5 +1,5 @@
 //! Transposing small blocks in registers.
-use crate::simd::Simd;
+use crate::simd::{Level, Simd};
 
 /// So many bytes along the source's lines are dealt with at a time: whole cache lines, so that each is touched once, and some
 /// neighbours, for which memory answers hardly later than for one.
@@ -134,13 +134,33 @@ pub(crate) const fn edge<T>() -> usize {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn has_avx<S: Simd>() -> bool {
-    matches!(S::LEVEL, crate::simd::Level::Avx2 | crate::simd::Level::Avx512)
+    matches!(S::LEVEL, Level::Avx2 | Level::Avx512)
 }
 
 /// Whether [`sixteen`] can be used: the level has the 512-bit shuffles, and elements four bytes.
 #[inline(always)]
 fn turns_sixteen<S: Simd, T>() -> bool {
-    matches!(S::LEVEL, crate::simd::Level::Avx512) && size_of::<T>() == 4
+    can_turn::<T>(S::LEVEL)
+}
+
+/// Whether [`turn`] can be used at a level, on vectors of `T`.
+#[inline(always)]
+pub(crate) fn can_turn<T>(level: Level) -> bool {
+    level == Level::Avx512 && size_of::<T>() == 4
+}
+
+/// The columns of sixteen lines of sixteen, in vectors.
+///
+/// # Safety
+/// [`can_turn`].
+#[inline(always)]
+pub(crate) unsafe fn turn<V: Copy>(lines: [V; 16]) -> [V; 16] {
+    #[cfg(target_arch = "x86_64")]
+    if size_of::<V>() == 64 {
+        // SAFETY: the caller's promise: they are vectors of 512 bits.
+        return unsafe { std::mem::transmute_copy(&avx::turn(std::mem::transmute_copy(&lines))) };
+    }
+    lines
 }
 
 /// Sixteen rows of sixteen: whole cache lines where they begin with one.
@@ -235,7 +255,20 @@ mod avx {
     pub unsafe fn sixteen(rows: [*const f32; 16], to: *mut f32, to_s: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            let mut lines = rows.map(|row| _mm512_loadu_ps(row));
+            for (c, column) in turn(rows.map(|row| _mm512_loadu_ps(row))).into_iter().enumerate() {
+                _mm512_storeu_ps(to.add(c * to_s), column);
+            }
+        }
+    }
+
+    /// The columns of sixteen lines.
+    ///
+    /// # Safety
+    /// The machine has AVX-512.
+    #[inline(always)]
+    pub unsafe fn turn(mut lines: [__m512; 16]) -> [__m512; 16] {
+        // SAFETY: the caller's promise.
+        unsafe {
             // Within four lines each: quarter q of line c then holds column 4 q + c of the four.
             for four in lines.chunks_exact_mut(4) {
                 let (t0, t1) = (_mm512_unpacklo_ps(four[0], four[1]), _mm512_unpackhi_ps(four[0], four[1]));
@@ -245,16 +278,18 @@ mod avx {
                 four[2] = _mm512_shuffle_ps::<0x44>(t1, t3);
                 four[3] = _mm512_shuffle_ps::<0xee>(t1, t3);
             }
+            let mut columns = lines;
             for c in 0..4 {
                 let [a, b, d, e] = [lines[c], lines[4 + c], lines[8 + c], lines[12 + c]];
                 // Quarters 0 and 2, 1 and 3 of two lines each.
                 let (even, odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
                 let (even2, odd2) = (_mm512_shuffle_f32x4::<0x88>(d, e), _mm512_shuffle_f32x4::<0xdd>(d, e));
-                _mm512_storeu_ps(to.add(c * to_s), _mm512_shuffle_f32x4::<0x88>(even, even2));
-                _mm512_storeu_ps(to.add((4 + c) * to_s), _mm512_shuffle_f32x4::<0x88>(odd, odd2));
-                _mm512_storeu_ps(to.add((8 + c) * to_s), _mm512_shuffle_f32x4::<0xdd>(even, even2));
-                _mm512_storeu_ps(to.add((12 + c) * to_s), _mm512_shuffle_f32x4::<0xdd>(odd, odd2));
+                columns[c] = _mm512_shuffle_f32x4::<0x88>(even, even2);
+                columns[4 + c] = _mm512_shuffle_f32x4::<0x88>(odd, odd2);
+                columns[8 + c] = _mm512_shuffle_f32x4::<0xdd>(even, even2);
+                columns[12 + c] = _mm512_shuffle_f32x4::<0xdd>(odd, odd2);
             }
+            columns
         }
     }
 

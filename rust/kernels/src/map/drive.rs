@@ -73,7 +73,21 @@ pub(super) unsafe fn drive_contiguous<A: Copy, B: Copy, const N: usize>(
     });
 }
 
-/// Computes every element of `y` by `row`, in parallel where that pays. Rows of fewer elements than `shortest` are gathered.
+/// What a formula and its row function are good for.
+#[derive(Clone, Copy)]
+pub(super) struct Cost {
+    /// What an element costs, in additions.
+    pub weight: usize,
+    /// Rows of fewer elements are gathered.
+    pub shortest: usize,
+    /// Whether rows may have an operand that lies [across](super::rows::ACROSS).
+    pub squares: bool,
+}
+
+/// Of formulas as cheap as an addition.
+pub(super) const PLAIN: Cost = Cost { weight: 1, shortest: SHORT, squares: false };
+
+/// Computes every element of `y` by `row`, in parallel where that pays.
 ///
 /// # Safety
 /// The operands are valid for `shape` and their strides; `y` may be exactly one of the inputs, and overlaps them in no
@@ -81,7 +95,7 @@ pub(super) unsafe fn drive_contiguous<A: Copy, B: Copy, const N: usize>(
 pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     row: Row<A, B, N>,
     formula: *const (),
-    (weight, shortest): (usize, usize),
+    Cost { weight, shortest, squares }: Cost,
     shape: &[usize],
     x: [In<A>; N],
     y: Out<B>,
@@ -100,7 +114,7 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     let past = n >= ROW_PAST && stream::pays(total, &x, y.ptr);
     let walk = Walk { row, formula, x, y: y.ptr, outer, n, inner, rows_are_plain, past };
     let size = size_of::<A>().max(size_of::<B>());
-    if !rows_are_plain && let Some(tiles) = Tiles::new(&nest, size) {
+    if !rows_are_plain && let Some(tiles) = Tiles::new(&nest, size, squares && !past) {
         let (level, formula, x, y) = (level(), Shared(formula), Shared(x), Shared(y.ptr));
         pool::chunks(tiles.count(), grain(weight) / tiles.size(), |range| {
             // SAFETY: the caller's promise.

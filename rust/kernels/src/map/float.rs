@@ -1,7 +1,8 @@
 //! Formulas on floats.
-use super::drive::{BLOCK, SHORT, contiguous, drive, drive_contiguous, grain};
+use super::drive::{BLOCK, Cost, SHORT, contiguous, drive, drive_contiguous, grain};
 use super::gaps::gather;
-use super::rows::{Line, Row, Rows};
+use super::rows::{ACROSS, Line, Row, Rows};
+use super::squares::{self, Squares};
 use super::{Formula, stream};
 use crate::operand::{In, Out};
 use crate::simd::{
@@ -25,7 +26,7 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
     let whole = contiguous(shape, &x, &y);
     let formula = (&raw const f).cast();
     // The more a formula costs, the more does a vector that is mostly empty.
-    let shortest = F::WEIGHT / 2;
+    let cost = Cost { weight: F::WEIGHT, shortest: F::WEIGHT / 2, squares: false };
     // SAFETY: the caller's promise. Where the element is what is computed in, its pointers are the row's.
     unsafe {
         if T::IS_COMPUTE {
@@ -43,7 +44,10 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
                     x.map(|x| x.ptr),
                     y.ptr,
                 ),
-                None => drive(row::<T::Compute, F, N>(), formula, (F::WEIGHT, shortest), shape, x, y),
+                None => {
+                    let cost = Cost { squares: squares::pay::<T::Compute, F, N>(level()), ..cost };
+                    drive(row::<T::Compute, F, N>(), formula, cost, shape, x, y)
+                }
             }
         } else {
             let wrapped = Halves::<T, N> { row: row::<T::Compute, F, N>(), formula, level: level() };
@@ -52,7 +56,7 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
                 Some(n) => {
                     drive_contiguous(half_rows::<T, N>, formula, F::WEIGHT, n, x.map(|x| x.ptr), y.ptr)
                 }
-                None => drive(half_rows::<T, N>, formula, (F::WEIGHT, SHORT), shape, x, y),
+                None => drive(half_rows::<T, N>, formula, Cost { shortest: SHORT, ..cost }, shape, x, y),
             }
         }
     }
@@ -196,6 +200,14 @@ fn row<T: Float, F: Formula<N>, const N: usize>() -> Row<T, T, N> {
     unsafe fn at<S: Simd, T: Float, F: Formula<N>, const N: usize>(f: *const (), rows: &Rows<T, T, N>) {
         // SAFETY: the level is supported, and the formula is of this type.
         let (simd, f) = unsafe { (S::new_unchecked(), *f.cast::<F>()) };
+        if squares::pay::<T, F, N>(S::LEVEL) {
+            let rows = *rows;
+            if rows.step[0] == ACROSS {
+                return simd.vectorize(Squares::<T, F, N, 0> { f, rows });
+            } else if rows.step[N - 1] == ACROSS {
+                return simd.vectorize(Squares::<T, F, N, 1> { f, rows });
+            }
+        }
         if rows.step != [1; N] || is_short(rows) {
             return simd.vectorize(Loop { f, rows: *rows });
         }

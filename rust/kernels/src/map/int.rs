@@ -1,5 +1,5 @@
 //! Formulas on integers, comparisons and selection: plain loops, which the compiler turns into the level's vectors.
-use super::drive::{BLOCK, MAX_OPERANDS, SHORT, drive};
+use super::drive::{BLOCK, MAX_OPERANDS, PLAIN, drive};
 use super::gaps::gather;
 use super::rows::{Row, Rows};
 use super::{Comparison, IntElem, IntFormula};
@@ -21,7 +21,7 @@ pub unsafe fn int<T: IntElem, F: IntFormula<N>, const N: usize>(
 ) {
     let row = row::<T, T, Wrapping<F>, N>();
     // SAFETY: the caller's promise; the row is of this formula.
-    unsafe { drive(row, (&raw const f).cast(), (1, SHORT), shape, x, y) }
+    unsafe { drive(row, (&raw const f).cast(), PLAIN, shape, x, y) }
 }
 
 /// `y = f(a, b)` as 0 or 1, element by element, for any type that has an order; truth values compare as `u8`.
@@ -37,7 +37,7 @@ pub unsafe fn compare<T: Copy + PartialOrd, F: Comparison>(
 ) {
     let row = row::<T, u8, Comparing<F>, 2>();
     // SAFETY: the caller's promise; the row is of this formula.
-    unsafe { drive(row, (&raw const f).cast(), (1, SHORT), shape, [a, b], y) }
+    unsafe { drive(row, (&raw const f).cast(), PLAIN, shape, [a, b], y) }
 }
 
 /// What a row computes of each element. A trait of its own, because formulas name no output type.

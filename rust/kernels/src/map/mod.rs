@@ -8,6 +8,7 @@ mod float;
 mod gaps;
 mod int;
 mod rows;
+mod squares;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,16 @@ use crate::simd::{before_whole, prefetch_lines};
 /// So many bytes of a row are asked for while the one before is computed; by then the machine foresees the rest.
 const AHEAD: usize = 2048;
 
+/// The step of an operand that lies across: its elements are what otherwise is from row to row apart, and the next row's lie
+/// beside them. For row functions that take it.
+pub(super) const ACROSS: usize = usize::MAX;
+
 /// Rows of `n` elements; those of `y` are contiguous.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<A, B, const N: usize> {
     /// Where the first row of each operand begins.
     pub x: [*const A; N],
-    /// How far apart its elements are: 1, 2, or 0 where one element stands for the whole row.
+    /// How far apart its elements are: 1, 2, 0 where one element stands for the whole row, or [`ACROSS`].
     pub step: [usize; N],
     /// How far on the next row begins.
     pub down: [isize; N],

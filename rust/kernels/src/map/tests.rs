@@ -385,6 +385,52 @@ fn tiles_of_any_layout() {
     set_num_threads(0);
 }
 
+/// One input across the other and the output, which is the other or none, its rows with gaps or without.
+fn across<T: FloatElem + Debug + PartialEq>(of: fn(f32) -> T) {
+    for [rows, columns] in
+        [[16, 16], [20, 40], [33, 17], [100, 100], [300, 40], [40, 300], [9, 1024], [1024, 9]]
+    {
+        for (turned, gap, in_place) in
+            [(0, 0, false), (1, 0, false), (0, 3, true), (1, 3, false), (1, 0, true)]
+        {
+            let shape = [rows, columns];
+            let (turned_s, plain_s) = ([1, rows as isize], [(columns + gap) as isize, 1]);
+            let strides = if turned == 0 { [turned_s, plain_s] } else { [plain_s, turned_s] };
+            let mut value = (0..).map(|i: usize| of((i * 37 % 1009) as f32 - 504.0));
+            let x = strides.map(|_| value.by_ref().take(rows * (columns + gap)).collect::<Vec<T>>());
+            let at = strides.map(|strides| offsets(&shape, &strides));
+            let plain_at = &at[1 - turned];
+            let mut got = if in_place { x[1 - turned].clone() } else { vec![of(0.0); x[0].len()] };
+            let mut want = got.clone();
+            for i in 0..rows * columns {
+                let operands = [x[0][at[0][i] as usize], x[1][at[1][i] as usize]];
+                want[plain_at[i] as usize] = alone(formula::Sub, operands, of(0.0));
+            }
+            let y = Out { ptr: got.as_mut_ptr(), strides: &plain_s };
+            let from = |i: usize| if in_place && i != turned { y.ptr.cast_const() } else { x[i].as_ptr() };
+            let x = [0, 1].map(|i| In { ptr: from(i), strides: &strides[i] });
+            // SAFETY: the layouts were made for these buffers; the output is exactly the input or none.
+            unsafe { float(formula::Sub, &shape, x, y) };
+            assert!(got == want, "{shape:?} {turned} {gap} {in_place}");
+        }
+    }
+}
+
+#[test]
+fn inputs_across_each_other() {
+    for level in available() {
+        for threads in [1, 3] {
+            set_num_threads(threads);
+            with_level(level, || {
+                across::<f32>(|x| x);
+                across::<f64>(f64::from);
+                across::<bf16>(bf16::from_f32);
+            });
+        }
+    }
+    set_num_threads(0);
+}
+
 /// Rows of a few elements, each operand with another step along them and from one to the next.
 fn short_rows<T: FloatElem + Debug + PartialEq>(of: fn(f32) -> T) {
     const ROWS: usize = 601;

@@ -2,10 +2,10 @@
 //! touched is used whole while it is near.
 use super::drive::MAX_OPERANDS;
 use super::gaps::{gather, scatter};
-use super::rows::{Row, Rows, is_row};
+use super::rows::{ACROSS, Row, Rows, is_row};
 use crate::nest::Nest;
 use crate::simd::{Kernel, LINE, Level, Simd, dispatch_unchecked};
-use crate::transpose;
+use crate::transpose::{self, COLLISION_BYTES};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -44,12 +44,14 @@ pub(super) struct Tiles<const N: usize> {
     across: Offsets,
     /// The extents of a tile.
     tile: [usize; 2],
+    /// The operand that is turned in registers, if one is.
+    turned: Option<usize>,
 }
 
 impl<const N: usize> Tiles<N> {
     /// The walk over `nest`, whose last operand is the output and has elements of at most `size` bytes like the others;
-    /// `None` where tiles would be tiny.
-    pub fn new(nest: &Nest<{ MAX_OPERANDS + 1 }>, size: usize) -> Option<Self> {
+    /// `None` where tiles would be tiny. With `squares` one operand may lie across the others.
+    pub fn new(nest: &Nest<{ MAX_OPERANDS + 1 }>, size: usize, squares: bool) -> Option<Self> {
         let mut outer = *nest;
         let inner = outer.rank().checked_sub(1)?;
         let Some(across) = Self::across(nest, inner) else {
@@ -62,6 +64,7 @@ impl<const N: usize> Tiles<N> {
                 rows: 1,
                 across: [0; MAX_OPERANDS + 1],
                 tile,
+                turned: None,
             });
         };
         let turned = |d| Self::operands().filter(|&i| !is_row(i, nest.strides(d)[i])).count();
@@ -87,7 +90,16 @@ impl<const N: usize> Tiles<N> {
             rows,
             across,
             tile: [height, width],
+            turned: squares.then(|| Self::turned(&along, &across, size)).flatten(),
         })
+    }
+
+    /// The only operand that does not lie in rows, if it lies across: unless its lines share a few sets of the caches.
+    fn turned(along: &Offsets, across: &Offsets, size: usize) -> Option<usize> {
+        let mut others = Self::operands().filter(|&i| along[i] != 1);
+        let i = others.next().filter(|&i| i != MAX_OPERANDS && across[i] == 1)?;
+        let collides = (along[i].unsigned_abs() * size).is_multiple_of(COLLISION_BYTES);
+        (others.next().is_none() && !collides).then_some(i)
     }
 
     /// The inputs and the output.
@@ -122,26 +134,70 @@ impl<const N: usize> Tiles<N> {
         &self,
         range: Range<usize>,
         level: Level,
-        (row, formula): (Row<A, B, N>, *const ()),
+        formula: (Row<A, B, N>, *const ()),
+        x: [*const A; N],
+        y: *mut B,
+        past: bool,
+    ) {
+        // SAFETY: the caller's promise; all lie in rows but what is turned in registers.
+        unsafe {
+            if self.turned.is_some() {
+                self.walk(range, level, formula, x, y, past, std::ptr::null_mut())
+            } else {
+                self.with_room(range, level, formula, x, y, past)
+            }
+        }
+    }
+
+    /// Not inlined: room on the stack is touched page by page before it is used.
+    #[inline(never)]
+    unsafe fn with_room<A: Copy, B: Copy>(
+        &self,
+        range: Range<usize>,
+        level: Level,
+        formula: (Row<A, B, N>, *const ()),
         x: [*const A; N],
         y: *mut B,
         past: bool,
     ) {
         let mut room = Room([MaybeUninit::uninit(); TILE_BYTES]);
+        // SAFETY: the caller's promise.
+        unsafe { self.walk(range, level, formula, x, y, past, room.0.as_mut_ptr().cast()) }
+    }
+
+    /// With room for a tile of each operand that does not lie in rows.
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn walk<A: Copy, B: Copy>(
+        &self,
+        range: Range<usize>,
+        level: Level,
+        (row, formula): (Row<A, B, N>, *const ()),
+        x: [*const A; N],
+        y: *mut B,
+        past: bool,
+        room: *mut u8,
+    ) {
         let [height, width] = self.tile;
         let size = size_of::<A>().max(size_of::<B>());
         let pitch = pitch(size, width);
         let (down, right) = (self.rows.div_ceil(height), self.columns.div_ceil(width));
-        let direct = |i: usize| is_row(i, self.along[i]);
+        let direct = |i: usize| is_row(i, self.along[i]) || self.turned == Some(i);
         // The operands that are brought into rows share the room, the output comes last.
         let part_of_room = |i: usize| (0..i).filter(|&i| !direct(i)).count() * height * pitch * size;
-        let room = room.0.as_mut_ptr().cast::<u8>();
-        // SAFETY: all parts together are no larger than the room.
-        let rooms: [*mut A; N] = std::array::from_fn(|i| unsafe { room.add(part_of_room(i)).cast() });
-        // SAFETY: as above.
-        let out: *mut B = unsafe { room.add(part_of_room(N)).cast() };
+        // All parts together are no larger than the room.
+        let rooms: [*mut A; N] = std::array::from_fn(|i| room.wrapping_add(part_of_room(i)).cast());
+        let out: *mut B = room.wrapping_add(part_of_room(N)).cast();
         let lies_in_rows = direct(MAX_OPERANDS);
-        let step: [usize; N] = std::array::from_fn(|i| if direct(i) { self.along[i] as usize } else { 1 });
+        let step: [usize; N] = std::array::from_fn(|i| match self.turned {
+            Some(turned) if turned == i => ACROSS,
+            _ => {
+                if direct(i) {
+                    self.along[i] as usize
+                } else {
+                    1
+                }
+            }
+        });
         for tile in range {
             let (top, left) = (tile / right % down * height, tile % right * width);
             let part =
@@ -155,8 +211,10 @@ impl<const N: usize> Tiles<N> {
                 // SAFETY: the offsets lie inside the operands, and the tile in its rooms; tasks write different elements.
                 unsafe {
                     // Where each row begins, and how far on the next does.
-                    let mut rows: [(*const A, isize); N] =
-                        std::array::from_fn(|i| (x[i].offset(at[i]), self.across[i]));
+                    let mut rows: [(*const A, isize); N] = std::array::from_fn(|i| {
+                        let down = if step[i] == ACROSS { self.along[i] } else { self.across[i] };
+                        (x[i].offset(at[i]), down)
+                    });
                     for i in (0..N).filter(|&i| !direct(i)) {
                         let (from, to) = (rows[i].0, rooms[i]);
                         dispatch_unchecked(level, Fetch { part, from, steps: steps(i), to });
