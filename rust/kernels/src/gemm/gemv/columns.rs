@@ -1,7 +1,7 @@
 //! The matrix is close along `k`, or nowhere: vectors hold a piece of a column, a lane each chain.
 use super::{ROUNDS, Tiles, chains, group, piece};
 use crate::gemm::{GemmElem, Sum, Vector};
-use crate::simd::{FloatVec, MAX_LANES, Simd};
+use crate::simd::{Float, FloatVec, MAX_LANES, Simd};
 use std::ops::Range;
 
 /// The most vectors that hold a lane for each chain: four, of 128 bits.
@@ -219,10 +219,8 @@ fn add_side_by_side<S: Simd, E: GemmElem>(
     let width = group::<Sum<E>>();
     for first in (0..TOGETHER).step_by(width) {
         let groups = groups::<S, E>(simd, &lines[first..first + width]);
-        for group in 0..chains::<Sum<E>>() / width {
-            for i in 0..width {
-                sums[first + i] = sums[first + i] + groups[group * width + i];
-            }
+        for i in 0..width {
+            sums[first + i] = sums[first + i] + piece_sum(&groups, i);
         }
     }
 }
@@ -243,10 +241,19 @@ unsafe fn add_in_turn<S: Simd, E: GemmElem>(
     for i in 0..width {
         // SAFETY: promised by the caller.
         let sum = unsafe { sums.at(k + i * piece::<Sum<E>>()) };
-        for group in 0..chains::<Sum<E>>() / width {
-            *sum = *sum + groups[group * width + i];
-        }
+        *sum = *sum + piece_sum(&groups, i);
     }
+}
+
+/// The sum of line `i` of those whose [`groups`] these are.
+#[inline(always)]
+fn piece_sum<T: Float>(groups: &[T; MAX_LANES], i: usize) -> T {
+    let width = group::<T>();
+    let mut sum = groups[i];
+    for group in 1..chains::<T>() / width {
+        sum = sum + groups[group * width + i];
+    }
+    sum
 }
 
 /// The sums of the groups of as many lines as a group has chains: first those of each line's first group.

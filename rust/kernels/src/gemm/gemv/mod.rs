@@ -6,7 +6,7 @@
 //! - the block is cut into pieces of [`piece`] elements (the last may be shorter);
 //! - a piece's products go to [`chains`] chains in turns, and are added up in each in order, with one rounding (`fma`);
 //! - a [`group`] of neighbouring chains is added up in order;
-//! - the groups are added up in order, from piece to piece.
+//! - the groups of a piece are added up in order, and then the pieces.
 //!
 //! What becomes of a block's sum is as elsewhere.
 mod columns;
@@ -121,9 +121,9 @@ struct Stretch<'a, E: GemmElem> {
     columns: Range<usize>,
 }
 
-/// Room for sums of `BYTES` and a vector before them, three times, and to move them.
+/// Room for sums of `BYTES` and a vector before them, four times, and to move them.
 #[repr(align(64))]
-struct Room<const BYTES: usize>(MaybeUninit<([[u8; BYTES]; 3], [u8; ALIAS + 3 * 64])>);
+struct Room<const BYTES: usize>(MaybeUninit<([[u8; BYTES]; 4], [u8; ALIAS + 4 * 64])>);
 
 impl<E: GemmElem> Stretch<'_, E> {
     /// Not inlined: small products need not make room on the stack for large ones.
@@ -140,7 +140,8 @@ impl<E: GemmElem> Stretch<'_, E> {
         // SAFETY: inside the room.
         let sums = |i: usize| unsafe { room.add(away + i * (BYTES + 64)) }.cast();
         let (width, length) = (BYTES / size_of::<Sum<E>>(), k_block::<E>(self.p.k).max(1));
-        let tiles = Tiles { sums: sums(0), group: sums(1), waiting: sums(2), width, length, stretch: self };
+        let (piece, waiting) = (sums(2), sums(3));
+        let tiles = Tiles { sums: sums(0), group: sums(1), piece, waiting, width, length, stretch: self };
         // SAFETY: promised by the caller.
         unsafe { simd::dispatch_unchecked(level, tiles) }
     }
@@ -154,8 +155,9 @@ struct Tiles<'a, E: GemmElem> {
     /// Room for `width` sums.
     sums: *mut Sum<E>,
     width: usize,
-    /// The same for those of a group.
+    /// The same for those of a group, and of a piece.
     group: *mut Sum<E>,
+    piece: *mut Sum<E>,
     /// And for those that wait between blocks, where they are no elements of `c`.
     waiting: *mut Sum<E>,
 }

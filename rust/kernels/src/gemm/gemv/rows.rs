@@ -4,10 +4,13 @@ use crate::gemm::{GemmElem, Sum, Vector};
 use crate::simd::{self, FloatVec, Simd};
 use std::ops::Range;
 
-/// Whether a chain is the first of its group, one of its others, or the last, with which the group goes to the sums.
+/// Whether a chain is the first of its group, one of its others, or the last, with which the group goes to the piece: which it
+/// is the first of, one of its others, or the last, with which the piece goes to the sums.
 const FIRST: u8 = 0;
 const NEXT: u8 = 1;
-const LAST: u8 = 2;
+const BEGINS_PIECE: u8 = 2;
+const LAST: u8 = 3;
+const ENDS_PIECE: u8 = 4;
 
 impl<E: GemmElem> Tiles<'_, E> {
     /// Sums up `n` columns from `first` on, over a block of `k`. Those of the [head](Self::head), whose number is returned, have a vector of
@@ -33,6 +36,7 @@ impl<E: GemmElem> Tiles<'_, E> {
             }
             let depth = k.end;
             let end = depth.min(whole + chains);
+            clear::<S, E>(simd, self.piece, room);
             for begin in (whole..end).step_by(group) {
                 clear::<S, E>(simd, self.group, room);
                 for k in begin..end.min(begin + group) {
@@ -44,10 +48,10 @@ impl<E: GemmElem> Tiles<'_, E> {
                         _ => self.sweep::<S, 4, NEXT, false>(simd, k, first, n, head),
                     }
                 }
-                for v in (0..room).step_by(Vector::<E, S>::LANES) {
-                    let sum = Vector::<E, S>::load(simd, self.sums.add(v));
-                    (sum + Vector::<E, S>::load(simd, self.group.add(v))).store(self.sums.add(v));
-                }
+                add::<S, E>(simd, self.group, self.piece, room);
+            }
+            if end > whole {
+                add::<S, E>(simd, self.piece, self.sums, room);
             }
         }
         head
@@ -65,14 +69,21 @@ impl<E: GemmElem> Tiles<'_, E> {
     ) {
         let (chains, group) = (chains::<Sum<E>>(), group::<Sum<E>>());
         for begin in k.step_by(piece::<Sum<E>>()) {
-            for k in (begin..begin + chains).step_by(group) {
+            for first_k in (begin..begin + chains).step_by(group) {
+                let last_k = first_k + group - 1;
                 // SAFETY: promised by the caller.
                 unsafe {
-                    self.sweep::<S, ROUNDS, FIRST, IS_FAR>(simd, k, first, n, head);
-                    for k in k + 1..k + group - 1 {
+                    self.sweep::<S, ROUNDS, FIRST, IS_FAR>(simd, first_k, first, n, head);
+                    for k in first_k + 1..last_k {
                         self.sweep::<S, ROUNDS, NEXT, IS_FAR>(simd, k, first, n, head);
                     }
-                    self.sweep::<S, ROUNDS, LAST, IS_FAR>(simd, k + group - 1, first, n, head);
+                    if first_k == begin {
+                        self.sweep::<S, ROUNDS, BEGINS_PIECE, IS_FAR>(simd, last_k, first, n, head);
+                    } else if last_k + 1 < begin + chains {
+                        self.sweep::<S, ROUNDS, LAST, IS_FAR>(simd, last_k, first, n, head);
+                    } else {
+                        self.sweep::<S, ROUNDS, ENDS_PIECE, IS_FAR>(simd, last_k, first, n, head);
+                    }
                 }
             }
         }
@@ -155,20 +166,35 @@ impl<E: GemmElem> Tiles<'_, E> {
         simd::before_whole(p.b.get().wrapping_add(first), bytes, n)
     }
 
-    /// Adds chains to the sums at `v`, where they belong.
+    /// Adds chains at `v` to what they belong to.
     #[inline(always)]
     unsafe fn put<S: Simd, const PLACE: u8>(&self, simd: S, v: usize, mut sum: Vector<E, S>) {
         // SAFETY: promised by the caller.
         unsafe {
-            let (sums, group) = (self.sums.add(v), self.group.add(v));
+            let (sums, group, piece) = (self.sums.add(v), self.group.add(v), self.piece.add(v));
             if PLACE != FIRST {
                 sum = Vector::<E, S>::load(simd, group) + sum;
             }
-            if PLACE == LAST {
-                (Vector::<E, S>::load(simd, sums) + sum).store(sums);
-            } else {
-                sum.store(group);
+            if PLACE == LAST || PLACE == ENDS_PIECE {
+                sum = Vector::<E, S>::load(simd, piece) + sum;
             }
+            match PLACE {
+                FIRST | NEXT => sum.store(group),
+                BEGINS_PIECE | LAST => sum.store(piece),
+                _ => (Vector::<E, S>::load(simd, sums) + sum).store(sums),
+            }
+        }
+    }
+}
+
+/// Adds `n` sums to others.
+#[inline(always)]
+unsafe fn add<S: Simd, E: GemmElem>(simd: S, from: *const Sum<E>, to: *mut Sum<E>, n: usize) {
+    for v in (0..n).step_by(Vector::<E, S>::LANES) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let sum = Vector::<E, S>::load(simd, to.add(v)) + Vector::<E, S>::load(simd, from.add(v));
+            sum.store(to.add(v));
         }
     }
 }

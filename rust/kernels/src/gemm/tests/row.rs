@@ -1,8 +1,8 @@
 //! Products of one row.
 use super::*;
 
-/// The arithmetic of one row, in plain Rust: in a block of `k` chains of four products, groups of chains of 16 bytes, one sum
-/// after another; then block after block.
+/// The arithmetic of one row, in plain Rust: in a block of `k` chains of four products, groups of chains of 16 bytes, group
+/// after group and piece after piece; then block after block.
 #[test]
 fn bits_of_one_row_follow_the_promise() {
     fn check<T: GemmElem>(fma: impl Fn(T::Compute, T::Compute, T::Compute) -> T::Compute) {
@@ -12,10 +12,11 @@ fn bits_of_one_row_follow_the_promise() {
             let mut sum = zero;
             for piece in (0..a.len()).step_by(4 * chains) {
                 let end = a.len().min(piece + 4 * chains);
-                for first in (piece..piece + chains).step_by(group) {
+                let groups = (piece..piece + chains).step_by(group).map(|first| {
                     let chain = |k: usize| (k..end).step_by(chains).fold(zero, |sum, k| fma(a[k], b[k], sum));
-                    sum = sum + (first..first + group).map(chain).fold(zero, |sum, chain| sum + chain);
-                }
+                    (first..first + group).map(chain).fold(zero, |sum, chain| sum + chain)
+                });
+                sum = sum + groups.fold(zero, |sum, group| sum + group);
             }
             sum
         };
