@@ -181,21 +181,20 @@ impl<const N: usize> Tiles<N> {
         let size = size_of::<A>().max(size_of::<B>());
         let pitch = pitch(size, width);
         let (down, right) = (self.rows.div_ceil(height), self.columns.div_ceil(width));
-        let direct = |i: usize| is_row(i, self.along[i]) || self.turned == Some(i);
+        let direct = |i: usize| self.turned == Some(i) || is_row(i, self.along[i]);
         // The operands that are brought into rows share the room, the output comes last.
         let part_of_room = |i: usize| (0..i).filter(|&i| !direct(i)).count() * height * pitch * size;
         // All parts together are no larger than the room.
         let rooms: [*mut A; N] = std::array::from_fn(|i| room.wrapping_add(part_of_room(i)).cast());
         let out: *mut B = room.wrapping_add(part_of_room(N)).cast();
         let lies_in_rows = direct(MAX_OPERANDS);
-        let step: [usize; N] = std::array::from_fn(|i| match self.turned {
-            Some(turned) if turned == i => ACROSS,
-            _ => {
-                if direct(i) {
-                    self.along[i] as usize
-                } else {
-                    1
-                }
+        let step: [usize; N] = std::array::from_fn(|i| {
+            if self.turned == Some(i) {
+                ACROSS
+            } else if direct(i) {
+                self.along[i] as usize
+            } else {
+                1
             }
         });
         for tile in range {

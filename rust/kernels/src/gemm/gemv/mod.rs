@@ -194,7 +194,7 @@ impl<E: GemmElem> Kernel for Tiles<'_, E> {
     }
 }
 
-/// Pieces of a range of so many elements; one that is empty of none.
+/// Cuts a range after every `length` elements; an empty one is one part.
 fn cut(range: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> {
     (0..range.len().div_ceil(length).max(1)).map(move |i| {
         let start = range.start + i * length;

@@ -13,8 +13,8 @@ const LAST: u8 = 3;
 const ENDS_PIECE: u8 = 4;
 
 impl<E: GemmElem> Tiles<'_, E> {
-    /// Sums up `n` columns from `first` on, over a block of `k`. Those of the [head](Self::head), whose number is returned, have a vector of
-    /// their own before the others.
+    /// Sums up `n` columns from `first` on, over a block of `k`. Those of the [head](Self::head), whose number is returned, have
+    /// a vector of their own before the others.
     ///
     /// # Safety
     /// They are inside the matrix, and fit the room.
