@@ -55,7 +55,7 @@ pub(crate) unsafe fn panel_of<S: Simd, T: Copy>(
         }
         return;
     }
-    let few_sets = (to_s * size_of::<T>()).is_multiple_of(1024);
+    let few_sets = are_in_few_sets::<T>(to_s);
     let step = if few_sets { ALONG_FEW_SETS } else { ALONG } / size_of::<T>();
     // Where lines share sets of the first cache none stays there for a second visit.
     let whole_lines = few_sets && turns_sixteen::<S, T>();
@@ -123,6 +123,46 @@ pub(crate) unsafe fn exact<S: Simd, T: Copy>(
             }
         }
     }
+}
+
+/// The same as [`exact`] in squares of sixteen, where [`has_squares`]: a cache line of the source's at a time, through all of them.
+///
+/// # Safety
+/// As for [`exact`].
+#[inline(always)]
+pub(crate) unsafe fn squares<S: Simd, T: Copy>(
+    simd: S,
+    n: usize,
+    depth: usize,
+    from: *const T,
+    from_s: isize,
+    to: *mut T,
+    to_s: isize,
+) {
+    let (whole, end) = (n / 16 * 16, depth / 16 * 16);
+    let source = |j: usize, k: usize| from.wrapping_offset(j as isize * from_s).wrapping_add(k);
+    let target = |j: usize, k: usize| to.wrapping_offset(k as isize * to_s).wrapping_add(j);
+    // SAFETY: the caller's promise.
+    unsafe {
+        for k in (0..end).step_by(16) {
+            for j in (0..whole).step_by(16) {
+                let rows = std::array::from_fn(|r| source(j + r, k));
+                sixteen(simd, rows, target(j, k), to_s as usize);
+            }
+            exact(simd, n - whole, 16, source(whole, k), from_s, target(whole, k), to_s);
+        }
+        exact(simd, n, depth - end, source(0, end), from_s, target(0, end), to_s);
+    }
+}
+
+/// Whether there are [`squares`] at a level, and lines `to_s` apart do not share few sets of the first cache.
+pub(crate) fn has_squares<T>(level: Level, to_s: isize) -> bool {
+    can_turn::<T>(level) && to_s > 0 && !are_in_few_sets::<T>(to_s as usize)
+}
+
+#[inline(always)]
+fn are_in_few_sets<T>(to_s: usize) -> bool {
+    (to_s * size_of::<T>()).is_multiple_of(1024)
 }
 
 /// How many columns of the source a block takes.

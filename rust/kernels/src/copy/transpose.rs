@@ -8,6 +8,8 @@ use crate::{pool, transpose as registers};
 
 /// The edge of a register tile.
 const EDGE: usize = 8;
+/// A cache holds a source and a target of so many bytes: each line of either is touched once or twice, wherever it lies.
+const NEAR: usize = 12 << 20;
 /// Register tiles a strip is long before the next strip begins: strips share the source's cache lines.
 const STRIP: usize = 8 * EDGE;
 
@@ -35,7 +37,7 @@ pub(super) unsafe fn run<A: Copy, B: Copy>(
     f: impl Fn(A) -> B + Copy + Sync,
 ) {
     // SAFETY: as promised by the caller.
-    strips(nest, across, size_of::<B>(), |Strip { m, n, x, xs, y, ys }| unsafe {
+    strips(nest, across, (STRIP, size_of::<B>()), |Strip { m, n, x, xs, y, ys }| unsafe {
         strip(m, n, from.get().offset(x), xs, to.get().offset(y), ys, f);
     });
 }
@@ -51,10 +53,14 @@ pub(super) unsafe fn run_unchanged<T: Copy>(
     to: Shared<*mut T>,
 ) {
     let level = simd::level();
+    let is_near = nest.count() * size_of::<T>() <= NEAR;
+    let is_long = nest.extent(nest.rank() - 1) >= STRIP;
+    let by_squares = is_near && is_long && registers::has_squares::<T>(level, nest.strides(across)[1]);
+    let high = if by_squares { STRIP / 4 } else { STRIP };
     // SAFETY: as promised by the caller; the level is supported.
-    strips(nest, across, size_of::<T>(), |at| unsafe {
+    strips(nest, across, (high, size_of::<T>()), |at| unsafe {
         let (x, y) = (from.get().offset(at.x), to.get().offset(at.y));
-        simd::dispatch_unchecked(level, Unchanged { at, x, y });
+        simd::dispatch_unchecked(level, Unchanged { at, x, y, by_squares });
     });
 }
 
@@ -70,19 +76,19 @@ struct Strip {
     ys: isize,
 }
 
-/// Calls `body` with each strip, in parallel where they are many.
+/// Calls `body` with each strip, so high and of elements of such a size, in parallel where they are many.
 #[inline(always)]
-fn strips(mut nest: Nest<2>, across: usize, size: usize, body: impl Fn(Strip) + Sync) {
+fn strips(mut nest: Nest<2>, across: usize, (high, size): (usize, usize), body: impl Fn(Strip) + Sync) {
     let (n, [xs, _]) = nest.take_inner();
     let (m, [_, ys]) = nest.take(across);
-    let count = m.div_ceil(STRIP);
-    let grain = (GRAIN_BYTES / size).div_ceil(n * m.min(STRIP));
+    let count = m.div_ceil(high);
+    let grain = (GRAIN_BYTES / size).div_ceil(n * m.min(high));
     pool::chunks(nest.count() * count, grain, |range| {
         for unit in range {
-            let first = unit % count * STRIP;
+            let first = unit % count * high;
             nest.each(unit / count..unit / count + 1, |[x, y]| {
                 let (x, y) = (x + first as isize, y + first as isize * ys);
-                body(Strip { m: STRIP.min(m - first), n, x, xs, y, ys });
+                body(Strip { m: high.min(m - first), n, x, xs, y, ys });
             });
         }
     });
@@ -92,6 +98,8 @@ struct Unchanged<T> {
     at: Strip,
     x: *const T,
     y: *mut T,
+    /// In squares, as [`registers::squares`] does.
+    by_squares: bool,
 }
 
 impl<T: Copy> Kernel for Unchanged<T> {
@@ -102,6 +110,9 @@ impl<T: Copy> Kernel for Unchanged<T> {
         let Strip { m, n, xs, ys, .. } = self.at;
         // SAFETY: inside both tensors.
         unsafe {
+            if self.by_squares {
+                return registers::squares(simd, n, m, self.x, xs, self.y, ys);
+            }
             for i in (0..n).step_by(STRIP) {
                 let (x, y) = (self.x.offset(i as isize * xs), self.y.add(i));
                 registers::exact(simd, STRIP.min(n - i), m, x, xs, y, ys);
