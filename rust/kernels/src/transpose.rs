@@ -12,6 +12,9 @@ pub(crate) const COLLISION_BYTES: usize = 4096;
 /// So many source lines that collide are followed along their whole length before the next, others all side by side.
 const COLLIDING_LINES: usize = 16;
 
+/// The edge of what is turned in the widest vectors.
+pub(crate) const SQUARE: usize = 16;
+
 /// `to[k][j] = from[j][k]` for `j < n` and `k < depth`; the strides are those of the first index.
 ///
 /// Up to three elements a line beyond `n` are overwritten with something.
@@ -58,7 +61,7 @@ pub(crate) unsafe fn panel_of<S: Simd, T: Copy>(
     let few_sets = are_in_few_sets::<T>(to_s);
     let step = if few_sets { ALONG_FEW_SETS } else { ALONG } / size_of::<T>();
     // Where lines share sets of the first cache none stays there for a second visit.
-    let whole_lines = few_sets && turns_sixteen::<S, T>();
+    let whole_lines = few_sets && can_turn::<T>(S::LEVEL);
     let apart = (from(1) as usize).wrapping_sub(from(0) as usize);
     let together = if apart.is_multiple_of(COLLISION_BYTES) { COLLIDING_LINES } else { n.max(1) };
     for first in (0..n).step_by(together) {
@@ -139,17 +142,17 @@ pub(crate) unsafe fn squares<S: Simd, T: Copy>(
     to: *mut T,
     to_s: isize,
 ) {
-    let (whole, end) = (n / 16 * 16, depth / 16 * 16);
+    let (whole, end) = (n / SQUARE * SQUARE, depth / SQUARE * SQUARE);
     let source = |j: usize, k: usize| from.wrapping_offset(j as isize * from_s).wrapping_add(k);
     let target = |j: usize, k: usize| to.wrapping_offset(k as isize * to_s).wrapping_add(j);
     // SAFETY: the caller's promise.
     unsafe {
-        for k in (0..end).step_by(16) {
-            for j in (0..whole).step_by(16) {
+        for k in (0..end).step_by(SQUARE) {
+            for j in (0..whole).step_by(SQUARE) {
                 let rows = std::array::from_fn(|r| source(j + r, k));
                 sixteen(simd, rows, target(j, k), to_s as usize);
             }
-            exact(simd, n - whole, 16, source(whole, k), from_s, target(whole, k), to_s);
+            exact(simd, n - whole, SQUARE, source(whole, k), from_s, target(whole, k), to_s);
         }
         exact(simd, n, depth - end, source(0, end), from_s, target(0, end), to_s);
     }
@@ -177,13 +180,7 @@ fn has_avx<S: Simd>() -> bool {
     matches!(S::LEVEL, Level::Avx2 | Level::Avx512)
 }
 
-/// Whether [`sixteen`] can be used: the level has the 512-bit shuffles, and elements four bytes.
-#[inline(always)]
-fn turns_sixteen<S: Simd, T>() -> bool {
-    can_turn::<T>(S::LEVEL)
-}
-
-/// Whether [`turn`] can be used at a level, on vectors of `T`.
+/// Whether [`sixteen`] and [`turn`] can be used: the level has the 512-bit shuffles, and elements four bytes.
 #[inline(always)]
 pub(crate) fn can_turn<T>(level: Level) -> bool {
     level == Level::Avx512 && size_of::<T>() == 4
@@ -194,7 +191,7 @@ pub(crate) fn can_turn<T>(level: Level) -> bool {
 /// # Safety
 /// [`can_turn`].
 #[inline(always)]
-pub(crate) unsafe fn turn<V: Copy>(lines: [V; 16]) -> [V; 16] {
+pub(crate) unsafe fn turn<V: Copy>(lines: [V; SQUARE]) -> [V; SQUARE] {
     #[cfg(target_arch = "x86_64")]
     if size_of::<V>() == 64 {
         // SAFETY: the caller's promise: they are vectors of 512 bits.
@@ -206,10 +203,10 @@ pub(crate) unsafe fn turn<V: Copy>(lines: [V; 16]) -> [V; 16] {
 /// Sixteen rows of sixteen: whole cache lines where they begin with one.
 ///
 /// # Safety
-/// Sixteen elements are readable at each of `rows`, and writable at each line of `to`; [`turns_sixteen`].
+/// Sixteen elements are readable at each of `rows`, and writable at each line of `to`; [`can_turn`].
 #[inline(always)]
 unsafe fn sixteen<S: Simd, T: Copy>(_: S, rows: [*const T; 16], to: *mut T, to_s: usize) {
-    debug_assert!(turns_sixteen::<S, T>());
+    debug_assert!(can_turn::<T>(S::LEVEL));
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the caller's promise.
     unsafe {

@@ -56,7 +56,7 @@ pub(super) unsafe fn run_unchanged<T: Copy>(
     let is_near = nest.count() * size_of::<T>() <= NEAR;
     let is_long = nest.extent(nest.rank() - 1) >= STRIP;
     let by_squares = is_near && is_long && registers::has_squares::<T>(level, nest.strides(across)[1]);
-    let high = if by_squares { STRIP / 4 } else { STRIP };
+    let high = if by_squares { registers::SQUARE } else { STRIP };
     // SAFETY: as promised by the caller; the level is supported.
     strips(nest, across, (high, size_of::<T>()), |at| unsafe {
         let (x, y) = (from.get().offset(at.x), to.get().offset(at.y));

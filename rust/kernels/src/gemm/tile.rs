@@ -157,17 +157,6 @@ impl<T> Strip<'_, T> {
         }
     }
 
-    /// Columns before the first whose place is a vector's, if that holds in all rows of `b`.
-    #[inline(always)]
-    fn head<S: Simd>(&self) -> usize
-    where
-        T: Single,
-    {
-        let bytes = T::Vec::<S>::LANES * size_of::<T>();
-        let is_even = (self.b_rs.unsigned_abs() * size_of::<T>()).is_multiple_of(bytes);
-        if is_even { simd::before_whole(self.b, bytes, self.n) } else { 0 }
-    }
-
     /// Leaves out the first `columns`, which lie `b_step` elements of `b` before the others.
     #[inline(always)]
     fn skip(&mut self, columns: usize, b_step: isize) {
@@ -270,7 +259,7 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool> Kern
                 strip.skip(panel, strip.b_panel);
             }
             if R <= LOADING_ROWS && strip.b_panel == panel as isize && strip.n >= LOADING_COLUMNS {
-                let head = strip.head::<S>();
+                let head = simd::before_whole_rows(strip.b, strip.b_rs, lanes * size_of::<T>(), strip.n);
                 if head > 0 {
                     tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd, &strip, head);
                     strip.skip(head, head as isize);

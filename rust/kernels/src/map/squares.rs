@@ -2,10 +2,7 @@
 use super::Formula;
 use super::rows::{ACROSS, Rows};
 use crate::simd::{Float, FloatVec, Kernel, Level, Simd};
-use crate::transpose::{can_turn, turn};
-
-/// Rows and columns of a square.
-const EDGE: usize = 16;
+use crate::transpose::{SQUARE as EDGE, can_turn, turn};
 
 /// Whether a formula has squares at a level: where loads and stores are what takes time.
 #[inline(always)]

@@ -79,6 +79,13 @@ pub(crate) fn before_whole<T>(ptr: *const T, bytes: usize, n: usize) -> usize {
     (ptr.addr().wrapping_neg() % bytes / size_of::<T>()).min(n)
 }
 
+/// The same for rows of `n`, `stride` elements apart, if it holds in all of them; else none.
+#[inline(always)]
+pub(crate) fn before_whole_rows<T>(ptr: *const T, stride: isize, bytes: usize, n: usize) -> usize {
+    let is_even = (stride.unsigned_abs() * size_of::<T>()).is_multiple_of(bytes);
+    if is_even { before_whole(ptr, bytes, n) } else { 0 }
+}
+
 /// Orders stores made by [`FloatVec::stream`] before whatever this thread does next.
 #[inline(always)]
 pub fn stream_fence() {

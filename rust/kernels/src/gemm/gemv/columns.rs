@@ -46,6 +46,16 @@ impl<E, T: Default> Sums<E, T> {
         &mut self.sum
     }
 
+    /// The last block is done.
+    ///
+    /// # Safety
+    /// As for [`at`](Sums::at).
+    #[inline(always)]
+    unsafe fn end(self) {
+        // SAFETY: promised by the caller.
+        unsafe { self.to.cast::<T>().write(self.sum) };
+    }
+
     #[inline(always)]
     fn after(&self, k: usize) -> usize {
         if k + self.length < self.last { k + self.length } else { usize::MAX }
@@ -106,7 +116,7 @@ impl<E: GemmElem> Tiles<'_, E> {
             for at in (whole..k.end).step_by(piece) {
                 add_side_by_side::<S, E>(simd, self.chains(simd, at..k.end, columns), sums.at(at));
             }
-            sums.to.cast::<[Sum<E>; TOGETHER]>().write(sums.sum);
+            sums.end();
         }
     }
 
@@ -138,7 +148,7 @@ impl<E: GemmElem> Tiles<'_, E> {
                 }
                 add_in_turn::<S, E>(simd, lines, at, &mut sums);
             }
-            sums.to.write(sums.sum);
+            sums.end();
         }
     }
 

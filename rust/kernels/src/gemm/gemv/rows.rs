@@ -160,10 +160,7 @@ impl<E: GemmElem> Tiles<'_, E> {
     fn head<S: Simd>(&self, first: usize, n: usize) -> usize {
         let p = self.stretch.p;
         let bytes = Vector::<E, S>::LANES * size_of::<E>();
-        if !(p.b_rs.unsigned_abs() * size_of::<E>()).is_multiple_of(bytes) {
-            return 0;
-        }
-        simd::before_whole(p.b.get().wrapping_add(first), bytes, n)
+        simd::before_whole_rows(p.b.get().wrapping_add(first), p.b_rs, bytes, n)
     }
 
     /// Adds chains at `v` to what they belong to.
