@@ -5,9 +5,10 @@ use super::blocking::{
 };
 use super::epilogue::{Finish, FinishTile, Way};
 use super::fetch::Fetch;
+use super::multiply::Multiply;
 use super::pack::{PANELS, PackPanels, PackRows, row_step};
 use super::product::Product;
-use super::tile::{self, Ahead, Multiply, Strip};
+use super::tile::{self, Ahead, Strip};
 use super::{GemmElem, Sum};
 use crate::operand::Shared;
 use crate::pool;
@@ -250,10 +251,16 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
         rows: RowTiles<'_, Sum<E>>,
         mut to: Target<'_, Sum<E>>,
     ) {
-        for done in (0..part.m).step_by(rows.high) {
+        let mut done = 0;
+        while done < part.m {
+            let high = rows.high.min(part.m - done);
+            // A strip whose tiles pack is alone.
+            let packs = rows.tiles_pack || self.packing_row == Some(part.row + done);
+            let count = if packs { 1 } else { (part.m - done) / high };
             // SAFETY: promised by the caller.
-            unsafe { self.strip(simd, part, done, rows, &to) };
-            to.c = to.c.wrapping_offset(rows.high as isize * to.c_rs);
+            unsafe { self.strip(simd, part, done, count, rows, &to) };
+            done += count * high;
+            to.c = to.c.wrapping_offset((count * high) as isize * to.c_rs);
         }
     }
 
@@ -298,19 +305,20 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                     acc_rs: p.acc_rs,
                 };
                 // SAFETY: promised by the caller.
-                unsafe { self.strip(simd, some, done, rows, &to) };
+                unsafe { self.strip(simd, some, done, 1, rows, &to) };
                 simd.vectorize(tile);
             }
         }
     }
 
-    /// The tile of rows that begins `done` rows down the part.
+    /// Some tiles of rows, the first of which begins `done` rows down the part.
     #[inline(always)]
     unsafe fn strip<S: Simd>(
         &self,
         simd: S,
         part: Part,
         done: usize,
+        count: usize,
         RowTiles { high, packed, tiles_pack, fetch }: RowTiles<'_, Sum<E>>,
         to: &Target<'_, Sum<E>>,
     ) {
@@ -331,15 +339,21 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 std::ptr::null()
             };
             let packed = packed.map(|packed| packed.add(done / high * row_step(high) * depth));
-            let (a, a_step, rows_are_close) = match packed {
-                Some(tile) if !tiles_pack => (tile.cast_const(), row_step(rows) as isize, true),
+            let (a, a_step, a_strip, rows_are_close) = match packed {
+                Some(tile) if !tiles_pack => {
+                    let step = row_step(rows);
+                    (tile.cast_const(), step as isize, (step * depth) as isize, true)
+                }
                 _ => {
                     let a = p.a_at(row, self.k_done).cast();
                     let item = (size_of::<Sum<E>>() / size_of::<E>()) as isize;
-                    if p.a_cs == 1 { (a, p.a_rs / item, false) } else { (a, p.a_cs, true) }
+                    let (step, are_close) = if p.a_cs == 1 { (p.a_rs / item, false) } else { (p.a_cs, true) };
+                    (a, step, rows as isize * p.a_rs / item, are_close)
                 }
             };
             let strip = Strip {
+                count,
+                a_strip,
                 n: part.n,
                 k: depth,
                 a,

@@ -1,6 +1,6 @@
 //! How products are cut: a table, and the rules that read it. Nothing here changes a result.
+use super::multiply::Multiply;
 use super::product::Product;
-use super::tile::Multiply;
 use super::{GemmElem, Single, Sum};
 use crate::cache;
 use crate::pool;

@@ -5,10 +5,10 @@ use super::blocking::{
     items, k_block, shares_columns,
 };
 use super::epilogue::Finish;
+use super::multiply::{Multiply, Ones};
 use super::pack::{PANELS, row_step};
 use super::product::Product;
 use super::shares::Shares;
-use super::tile::{Multiply, Ones};
 use super::{GemmElem, Sum, gemv, split};
 use crate::operand::Shared;
 use crate::pool;

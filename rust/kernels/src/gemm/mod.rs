@@ -29,6 +29,7 @@ mod driver;
 mod epilogue;
 mod fetch;
 mod gemv;
+mod multiply;
 mod pack;
 mod pairs;
 mod product;
@@ -42,8 +43,8 @@ use crate::nest::Nest;
 use crate::pool;
 use crate::simd::{self, Float, FloatElem};
 use half::bf16;
+use multiply::Multiply;
 use product::Product;
-use tile::Multiply;
 
 /// A dtype that matrices may have.
 pub trait GemmElem: FloatElem {
@@ -74,9 +75,9 @@ macro_rules! elements {
 }
 
 elements! {
-    f32, 512, tile::Ones;
-    f64, 256, tile::Ones;
-    bf16, 1024, tile::Pairs;
+    f32, 512, multiply::Ones;
+    f64, 256, multiply::Ones;
+    bf16, 1024, multiply::Pairs;
 }
 
 /// What is done to each element last.

@@ -1,7 +1,7 @@
 //! Copies into the order in which tiles read.
 use super::blocking::{Tile, items};
+use super::multiply::Multiply;
 use super::pairs::Lines;
-use super::tile::Multiply;
 use super::{GemmElem, Single, Sum, Vector};
 use crate::simd::{self, FloatVec, Kernel, Simd};
 use crate::transpose;

@@ -2,110 +2,20 @@
 use super::blocking::{MAX_ROWS, Tile, VECTORS};
 use super::epilogue::{Finish, FinishTile, Way, gated};
 use super::fetch::{self, Fetch};
+use super::multiply::{Multiply, Ones};
 use super::pack::row_step;
 use super::turned::FinishTurned;
 use super::{Activation, Single};
-use crate::simd::{self, Float, FloatElem, FloatVec, Kernel, Level, MAX_LANES, Simd, WordVec};
-use half::bf16;
+use crate::simd::{self, Float, FloatElem, FloatVec, Kernel, Level, MAX_LANES, Simd};
 use std::marker::PhantomData;
 
-/// How tiles of `T` multiply and add: what an item of `a` and one of `b` are.
-pub trait Multiply<T: Single>: Copy + Send + Sync + 'static {
-    /// Whether an item is a pair of 16-bit elements.
-    const IS_PAIR: bool;
-    /// What items are made of, and `c`.
-    type Elem: FloatElem<Compute = T>;
-    /// Runs a kernel that multiplies so.
-    ///
-    /// # Safety
-    /// The machine can.
-    unsafe fn vectorize<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output;
-    /// `a * b + c`.
-    ///
-    /// # Safety
-    /// It is called inside [`vectorize`](Multiply::vectorize).
-    unsafe fn mul_add<V: FloatVec>(a: V, b: V, c: V) -> V;
-    /// A tile's row of items, of elements that lie side by side in one row of `b`, or in one and that `b_rs` further.
-    ///
-    /// # Safety
-    /// They are readable, and it is called inside [`vectorize`](Multiply::vectorize).
-    unsafe fn row<S: Simd>(simd: S, b: *const Self::Elem, b_rs: isize) -> [T::Vec<S>; VECTORS];
-    /// Stores the first `n` lanes of a sum, rounded; whether it is one that [`mul_add`](Multiply::mul_add) made.
-    ///
-    /// # Safety
-    /// As many elements are writable, and it is called inside [`vectorize`](Multiply::vectorize).
-    #[inline(always)]
-    unsafe fn store<S: Simd>(simd: S, sum: T::Vec<S>, _is_made: bool, to: *mut Self::Elem, n: usize) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            if n == T::Vec::<S>::LANES {
-                Self::Elem::store(simd, sum, to)
-            } else {
-                Self::Elem::store_first(simd, sum, to, n)
-            }
-        }
-    }
-}
-
-/// One by one.
-#[derive(Clone, Copy)]
-pub struct Ones;
-
-impl<T: Single> Multiply<T> for Ones {
-    const IS_PAIR: bool = false;
-    type Elem = T;
-    #[inline(always)]
-    unsafe fn vectorize<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
-        simd.vectorize(kernel)
-    }
-    #[inline(always)]
-    unsafe fn mul_add<V: FloatVec>(a: V, b: V, c: V) -> V {
-        a.mul_add(b, c)
-    }
-    #[inline(always)]
-    unsafe fn row<S: Simd>(simd: S, b: *const T, _: isize) -> [T::Vec<S>; VECTORS] {
-        // SAFETY: the caller's promise.
-        unsafe { [T::Vec::<S>::load(simd, b), T::Vec::<S>::load(simd, b.add(T::Vec::<S>::LANES))] }
-    }
-}
-
-/// Two and two, by an instruction that not all machines have.
-#[derive(Clone, Copy)]
-pub struct Pairs;
-
-impl Multiply<f32> for Pairs {
-    const IS_PAIR: bool = true;
-    type Elem = bf16;
-    #[inline(always)]
-    unsafe fn vectorize<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
-        // SAFETY: the caller's promise.
-        unsafe { simd.vectorize_dot(kernel) }
-    }
-    #[inline(always)]
-    unsafe fn mul_add<V: FloatVec>(a: V, b: V, c: V) -> V {
-        // SAFETY: the caller's promise.
-        unsafe { a.dot_pairs(b, c) }
-    }
-    #[inline(always)]
-    unsafe fn row<S: Simd>(simd: S, b: *const bf16, b_rs: isize) -> [S::F32; VECTORS] {
-        // SAFETY: the caller's promise.
-        let [first, second] = unsafe { S::U32::zip_u16(simd, b.cast(), b.offset(b_rs).cast()) };
-        [S::F32::from_bits(first), S::F32::from_bits(second)]
-    }
-    #[inline(always)]
-    unsafe fn store<S: Simd>(_: S, sum: S::F32, is_made: bool, to: *mut bf16, n: usize) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            // What takes subnormals for zero has made none.
-            let bits = if is_made { sum.round_bf16() } else { simd::narrow_bf16(sum) };
-            if n == S::F32::LANES { bits.store_u16(to.cast()) } else { bits.store_u16_first(to.cast(), n) }
-        }
-    }
-}
-
-/// A few rows of `c` over some of its columns, for one block of `k`.
+/// A few rows of `c` over some of its columns, for one block of `k`, and those as many rows further on.
 #[derive(Clone, Copy)]
 pub(super) struct Strip<'a, T> {
+    /// How many there are: one where tiles pack.
+    pub count: usize,
+    /// Elements of `a` from one to the next.
+    pub a_strip: isize,
     /// Columns.
     pub n: usize,
     /// Items of a row of `a`, rows of items of `b`.
@@ -155,6 +65,15 @@ impl<T> Strip<'_, T> {
             (self.a, self.a_step) = (self.a_to, row_step(rows) as isize);
             self.a_to = std::ptr::null_mut();
         }
+    }
+
+    /// The same columns again, `i` times `rows` rows further on.
+    #[inline(always)]
+    fn restart(&mut self, first: &Self, i: usize, rows: usize) {
+        self.a = first.a.wrapping_offset(i as isize * first.a_strip);
+        self.c = first.c.wrapping_offset((i * rows) as isize * first.c_rs);
+        self.row = first.row + i * rows;
+        (self.b, self.column, self.n) = (first.b, first.column, first.n);
     }
 
     /// Leaves out the first `columns`, which lie `b_step` elements of `b` before the others.
@@ -212,10 +131,10 @@ struct Rows<'a, T, D, const R: usize, const ROWS_ARE_CLOSE: bool>(&'a Strip<'a, 
 /// How many rounds early what tiles pack is asked for.
 const ROUNDS_AHEAD: isize = 32;
 
-/// Computes a strip `rows` high.
+/// Computes strips `rows` high.
 ///
 /// # Safety
-/// The strip must be inside the matrices; `rows` is at most the level's; the machine multiplies so.
+/// The strips must be inside the matrices; `rows` is at most the level's; the machine multiplies so.
 #[inline(always)]
 pub(super) unsafe fn run<S: Simd, T: Single, D: Multiply<T>>(
     simd: S,
@@ -248,20 +167,40 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool> Kern
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
+        let mut strip = *self.0;
+        for i in 1.. {
+            // SAFETY: the strips are inside the matrices.
+            unsafe { Self::strip(simd, &mut strip) };
+            if i >= self.0.count {
+                break;
+            }
+            strip.restart(self.0, i, R);
+        }
+    }
+}
+
+impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool>
+    Rows<'_, T, D, R, ROWS_ARE_CLOSE>
+{
+    /// Tile after tile.
+    ///
+    /// # Safety
+    /// The strip must be inside the matrices.
+    #[inline(always)]
+    unsafe fn strip<S: Simd>(simd: S, strip: &mut Strip<'_, T>) {
         let (lanes, panel) = (T::Vec::<S>::LANES, Tile::<S, T>::COLUMNS);
         let half = if D::IS_PAIR { 0 } else { T::Vec::<S::Half>::LANES % lanes };
-        let mut strip = *self.0;
-        // SAFETY: the strip is inside the matrices.
+        // SAFETY: promised by the caller.
         unsafe {
             while strip.packs() && strip.n >= panel {
-                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, true, false>(simd, &strip, panel);
+                tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, true, false>(simd, strip, panel);
                 strip.is_packed::<D::Elem>(R, panel);
                 strip.skip(panel, strip.b_panel);
             }
             if R <= LOADING_ROWS && strip.b_panel == panel as isize && strip.n >= LOADING_COLUMNS {
                 let head = simd::before_whole_rows(strip.b, strip.b_rs, lanes * size_of::<T>(), strip.n);
                 if head > 0 {
-                    tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd, &strip, head);
+                    tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd, strip, head);
                     strip.skip(head, head as isize);
                 }
             }
@@ -270,7 +209,7 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool> Kern
                 while strip.n >= 2 * panel {
                     tile::<S, T, D, R, { 2 * VECTORS }, ROWS_ARE_CLOSE, false, false, false>(
                         simd,
-                        &strip,
+                        strip,
                         2 * panel,
                     );
                     strip.skip(2 * panel, 2 * strip.b_panel);
@@ -278,24 +217,24 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool> Kern
             }
             while strip.n >= panel {
                 if strip.fetch.is_some() {
-                    tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, false, true>(simd, &strip, panel);
+                    tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, false, true>(simd, strip, panel);
                 } else {
-                    tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, false, false>(simd, &strip, panel);
+                    tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, false, false, false>(simd, strip, panel);
                 }
                 strip.skip(panel, strip.b_panel);
             }
             // Vectors half as wide take half the time on some machines; few rows wait for their own sums.
             if R >= HALVED_ROWS && (lanes + 1..=lanes + half).contains(&strip.n) {
-                tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd, &strip, lanes);
+                tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd, strip, lanes);
                 strip.skip(lanes, lanes as isize);
             }
             match strip.n {
                 0 => {}
                 n if n <= half => {
-                    tile::<S::Half, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd.half(), &strip, n)
+                    tile::<S::Half, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd.half(), strip, n)
                 }
-                n if n <= lanes => tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd, &strip, n),
-                n => tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, true, false, false>(simd, &strip, n),
+                n if n <= lanes => tile::<S, T, D, R, 1, ROWS_ARE_CLOSE, true, false, false>(simd, strip, n),
+                n => tile::<S, T, D, R, VECTORS, ROWS_ARE_CLOSE, true, false, false>(simd, strip, n),
             }
         }
     }

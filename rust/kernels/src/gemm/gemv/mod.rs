@@ -10,6 +10,7 @@
 //!
 //! What becomes of a block's sum is as elsewhere.
 mod columns;
+mod narrow;
 mod rows;
 
 use super::blocking::{self, GRAIN, reach};

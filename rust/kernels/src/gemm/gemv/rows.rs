@@ -20,6 +20,11 @@ impl<E: GemmElem> Tiles<'_, E> {
     /// They are inside the matrix, and fit the room.
     #[inline(always)]
     pub(super) unsafe fn rows<S: Simd>(&self, simd: S, first: usize, n: usize, k: Range<usize>) -> usize {
+        if self.is_narrow::<S>(n) {
+            // SAFETY: promised by the caller.
+            unsafe { self.narrow(simd, first, n, k) };
+            return 0;
+        }
         let head = self.head::<S>(first, n);
         let room = n + Vector::<E, S>::LANES;
         let (p, chains, group) = (self.stretch.p, chains::<Sum<E>>(), group::<Sum<E>>());
