@@ -65,11 +65,15 @@ impl<T: Float, F: Formula<N>, const N: usize, const K: usize> Squares<T, F, N, K
             for (i, line) in lines.iter_mut().enumerate() {
                 *line = T::Vec::<S>::load(simd, self.across(r, c + i));
             }
-            for (i, line) in turn(lines).into_iter().enumerate() {
-                let (x, y) = self.along(r + i, c);
-                let mut v = [line; N];
-                v[1 - K] = T::Vec::<S>::load(simd, x);
-                self.f.eval(v).store(y);
+            let mut lines = turn(lines);
+            // All is read before anything is written: a load waits for a store that lies alike in its page.
+            for (i, line) in lines.iter_mut().enumerate() {
+                let mut v = [*line; N];
+                v[1 - K] = T::Vec::<S>::load(simd, self.along(r + i, c).0);
+                *line = self.f.eval(v);
+            }
+            for (i, line) in lines.into_iter().enumerate() {
+                line.store(self.along(r + i, c).1);
             }
         }
     }

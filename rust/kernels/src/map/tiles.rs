@@ -5,7 +5,7 @@ use super::gaps::{gather, scatter};
 use super::rows::{ACROSS, Row, Rows, is_row};
 use crate::nest::Nest;
 use crate::simd::{Kernel, LINE, Level, Simd, dispatch_unchecked};
-use crate::transpose::{self, COLLISION_BYTES};
+use crate::transpose::{self, COLLISION_BYTES, SQUARE};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -80,9 +80,12 @@ impl<const N: usize> Tiles<N> {
         let line = LINE / size;
         let parts = columns.div_ceil(COLUMNS);
         let width = columns.div_ceil(parts).next_multiple_of(line).min(columns);
+        let turned = squares.then(|| Self::turned(&along, &across, size)).flatten();
         let staged = Self::operands().filter(|&i| !is_row(i, along[i])).count();
         let most = TILE_BYTES / staged.max(1) / size / pitch(size, width);
-        let height = rows.min((most / line * line).max(1));
+        // What needs no room is cut small, so that threads share it out evenly.
+        let high = if turned.is_some() { 2 * SQUARE } else { most / line * line };
+        let height = rows.min(high.max(1));
         (width * height >= WORTH).then_some(Self {
             outer,
             columns,
@@ -90,7 +93,7 @@ impl<const N: usize> Tiles<N> {
             rows,
             across,
             tile: [height, width],
-            turned: squares.then(|| Self::turned(&along, &across, size)).flatten(),
+            turned,
         })
     }
 
