@@ -1,5 +1,6 @@
 //! Walks strided operands in rows that a formula can be computed on.
 use super::gaps::{gather, scatter};
+use super::joined::Joined;
 use super::rows::{Row, Rows, is_row};
 use super::stream;
 use super::tiles::Tiles;
@@ -111,9 +112,10 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     let total = n * outer.count();
     let x = x.map(|x| x.ptr);
     let rows_are_plain = Tiles::<N>::operands().all(|i| is_row(i, inner[i]));
-    let past = n >= ROW_PAST && stream::pays(total, &x, y.ptr);
-    let walk = Walk { row, formula, x, y: y.ptr, outer, n, inner, rows_are_plain, past };
     let size = size_of::<A>().max(size_of::<B>());
+    let joined = Joined::new::<N>(&nest, size);
+    let past = (n >= ROW_PAST || joined.is_some()) && stream::pays(total, &x, y.ptr);
+    let walk = Walk { row, formula, x, y: y.ptr, outer, n, inner, rows_are_plain, past };
     if !rows_are_plain && let Some(tiles) = Tiles::new(&nest, size, squares && !past) {
         let (level, formula, x, y) = (level(), Shared(formula), Shared(x), Shared(y.ptr));
         pool::chunks(tiles.count(), grain(weight) / tiles.size(), |range| {
@@ -131,7 +133,12 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
         let walk = walk.get();
         // SAFETY: the caller's promise; tasks write different elements.
         unsafe {
-            if walk.rows_are_plain && (n >= shortest || n == total) {
+            if let Some(joined) = &joined {
+                joined.run(range, (walk.row, walk.formula), walk.x, walk.y, walk.past);
+                if walk.past {
+                    stream_fence();
+                }
+            } else if walk.rows_are_plain && (n >= shortest || n == total) {
                 walk.plain(range);
                 if walk.past {
                     stream_fence();

@@ -7,6 +7,7 @@ mod drive;
 mod float;
 mod gaps;
 mod int;
+mod joined;
 mod rows;
 mod squares;
 mod stream;

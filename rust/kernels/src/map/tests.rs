@@ -431,16 +431,17 @@ fn inputs_across_each_other() {
     set_num_threads(0);
 }
 
-/// Rows of a few elements, each operand with another step along them and from one to the next.
+/// Rows of a few elements: each operand with another step along them and from one to the next, or all following each other.
 fn short_rows<T: FloatElem + Debug + PartialEq>(of: fn(f32) -> T) {
     const ROWS: usize = 601;
     for n in [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65] {
         let room =
             |at: usize| -> Vec<T> { (at..at + ROWS * (2 * n + 3)).map(|i| of((i % 251) as f32)).collect() };
         let (gaps, second, row, column, other) = (room(0), room(1), room(2), room(3), room(4));
-        let wide = n as isize + 3;
-        let (wide, twice) = ([wide, 1], [2 * n as isize, 2]);
-        for (c, cs) in [(&row, [0, 1]), (&column, [1, 0]), (&other, wide)] {
+        let (follow, gap, twice) = ([n as isize, 1], [n as isize + 3, 1], [2 * n as isize, 2]);
+        let operands = |c| [(gap, twice, c), (follow, follow, c)];
+        let cases = [(&row, [0, 1]), (&column, [1, 0]), (&other, gap)].map(operands);
+        for (wide, twice, (c, cs)) in cases.into_iter().flatten() {
             let (mut got, mut in_place, mut want) = (room(5), gaps.clone(), room(5));
             let mut want_in_place = gaps.clone();
             for i in 0..ROWS {
