@@ -44,6 +44,33 @@ pub(super) fn contiguous<A, B, const N: usize>(shape: &[usize], x: &[In<A>; N], 
     Some(n)
 }
 
+/// The same where each input is either contiguous or one element all over, and the inputs' steps. Apart, since most are
+/// contiguous.
+#[inline(always)]
+pub(super) fn one_row<A, B, const N: usize>(
+    shape: &[usize],
+    x: &[In<A>; N],
+    y: &Out<B>,
+) -> Option<(usize, [usize; N])> {
+    let mut n = 1usize;
+    let (mut follows, mut stands) = ([true; N], [true; N]);
+    for d in (0..shape.len()).rev() {
+        if shape[d] == 1 {
+            continue;
+        }
+        if y.strides[d] != n as isize {
+            return None;
+        }
+        for k in 0..N {
+            follows[k] &= x[k].strides[d] == n as isize;
+            stands[k] &= x[k].strides[d] == 0;
+        }
+        n *= shape[d];
+    }
+    let is_row = (0..N).all(|k| follows[k] || stands[k]);
+    is_row.then(|| (n, stands.map(|stands| usize::from(!stands))))
+}
+
 /// The number of elements a thread should have at least, for a formula that costs `weight` times an addition.
 pub(super) fn grain(weight: usize) -> usize {
     (16 << 10) / weight.max(1)

@@ -1,5 +1,5 @@
 //! Formulas on floats.
-use super::drive::{BLOCK, Cost, SHORT, contiguous, drive, drive_contiguous, grain};
+use super::drive::{BLOCK, Cost, SHORT, contiguous, drive, drive_contiguous, grain, one_row};
 use super::gaps::gather;
 use super::rows::{ACROSS, Line, Row, Rows};
 use super::squares::{self, Squares};
@@ -45,6 +45,12 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
                     y.ptr,
                 ),
                 None => {
+                    if let Some((n, step)) = one_row(shape, &x, &y)
+                        && n < 2 * grain(F::WEIGHT)
+                    {
+                        let rows = Rows { step, ..Rows::contiguous(x.map(|x| x.ptr), y.ptr, n, false) };
+                        return dispatch(Loop { f, rows });
+                    }
                     let cost = Cost { squares: squares::pay::<T::Compute, F, N>(level()), ..cost };
                     drive(row::<T::Compute, F, N>(), formula, cost, shape, x, y)
                 }

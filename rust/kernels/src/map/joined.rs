@@ -37,10 +37,11 @@ impl Joined {
         others.next().is_none().then_some(Self { n, repeats })
     }
 
-    /// Computes the elements of a range.
+    /// Computes the elements of a range. Not inlined: others need not make room on the stack.
     ///
     /// # Safety
     /// As for [`drive`](super::drive::drive); tasks write different elements.
+    #[inline(never)]
     pub unsafe fn run<A: Copy, B: Copy, const N: usize>(
         &self,
         range: Range<usize>,
