@@ -67,10 +67,10 @@ impl<const N: usize> Tiles<N> {
                 turned: None,
             });
         };
-        let turned = |d| Self::operands().filter(|&i| !is_row(i, nest.strides(d)[i])).count();
+        let off_rows = |d| Self::operands().filter(|&i| !is_row(i, nest.strides(d)[i])).count();
         let (here, there) = (nest.extent(inner), nest.extent(across));
-        let swap =
-            turned(across) < turned(inner) || turned(across) == turned(inner) && here < SHORT && here < there;
+        let swap = off_rows(across) < off_rows(inner)
+            || off_rows(across) == off_rows(inner) && here < SHORT && here < there;
         let (mut columns, mut along) = outer.take_inner();
         let (mut rows, mut across) = outer.take(across);
         if swap {
