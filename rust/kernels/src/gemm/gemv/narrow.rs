@@ -39,8 +39,8 @@ impl<E: GemmElem> Tiles<'_, E> {
     #[inline(always)]
     unsafe fn in_registers<S: Simd, const V: usize>(&self, simd: S, first: usize, n: usize, k: Range<usize>) {
         let (chains, group) = (chains::<Sum<E>>(), group::<Sum<E>>());
-        let (p, zero) = (self.stretch.p, [Vector::<E, S>::zero(simd); V]);
-        let last = n - (V - 1) * Vector::<E, S>::LANES;
+        let zero = [Vector::<E, S>::zero(simd); V];
+        let columns = (first, n - (V - 1) * Vector::<E, S>::LANES);
         let mut sums = zero;
         // SAFETY: promised by the caller; the room has whole vectors.
         unsafe {
@@ -49,18 +49,12 @@ impl<E: GemmElem> Tiles<'_, E> {
                 let mut piece = zero;
                 for begin in (at..end.min(at + chains)).step_by(group) {
                     let mut some = zero;
+                    // The compiler knows how many products a whole group has.
                     if begin + (ROUNDS - 1) * chains + group <= end {
                         for chain in 0..group {
                             let mut sum = zero;
                             for r in 0..ROUNDS {
-                                let k = begin + chain + r * chains;
-                                multiply_add::<S, E, V>(
-                                    simd,
-                                    p.a.get().add(k),
-                                    p.b_at(k, first),
-                                    last,
-                                    &mut sum,
-                                );
+                                self.multiply_add(simd, begin + chain + r * chains, columns, &mut sum);
                             }
                             add(&mut some, sum);
                         }
@@ -68,13 +62,7 @@ impl<E: GemmElem> Tiles<'_, E> {
                         for chain in begin..end.min(begin + group) {
                             let mut sum = zero;
                             for k in (chain..end).step_by(chains) {
-                                multiply_add::<S, E, V>(
-                                    simd,
-                                    p.a.get().add(k),
-                                    p.b_at(k, first),
-                                    last,
-                                    &mut sum,
-                                );
+                                self.multiply_add(simd, k, columns, &mut sum);
                             }
                             add(&mut some, sum);
                         }
@@ -88,24 +76,25 @@ impl<E: GemmElem> Tiles<'_, E> {
             }
         }
     }
-}
 
-/// Adds the products of a row and its factor to what there is; the last vector has `last` columns.
-#[inline(always)]
-unsafe fn multiply_add<S: Simd, E: GemmElem, const V: usize>(
-    simd: S,
-    factor: *const E,
-    row: *const E,
-    last: usize,
-    sums: &mut [Vector<E, S>; V],
-) {
-    // SAFETY: promised by the caller.
-    unsafe {
-        let x = Vector::<E, S>::splat(simd, (*factor).widen());
-        for (v, sum) in sums.iter_mut().enumerate() {
-            let at = row.add(v * Vector::<E, S>::LANES);
-            let columns = if v + 1 < V { E::load(simd, at) } else { E::load_first(simd, at, last) };
-            *sum = x.mul_add(columns, *sum);
+    /// Adds the products of row `k` to what there is: those from column `first` on, of which the last vector has `last`.
+    #[inline(always)]
+    unsafe fn multiply_add<S: Simd, const V: usize>(
+        &self,
+        simd: S,
+        k: usize,
+        (first, last): (usize, usize),
+        sums: &mut [Vector<E, S>; V],
+    ) {
+        let p = self.stretch.p;
+        // SAFETY: promised by the caller.
+        unsafe {
+            let x = Vector::<E, S>::splat(simd, (*p.a.get().add(k)).widen());
+            for (v, sum) in sums.iter_mut().enumerate() {
+                let at = p.b_at(k, first).add(v * Vector::<E, S>::LANES);
+                let columns = if v + 1 < V { E::load(simd, at) } else { E::load_first(simd, at, last) };
+                *sum = x.mul_add(columns, *sum);
+            }
         }
     }
 }
