@@ -1,6 +1,7 @@
 //! How fast GEMM is, as a fraction of what this machine can do: `cargo run --release --example gemm [f64|bf16] [m n k]...`.
 //!
-//! The peak is measured beside each shape, by a loop of multiply-adds on registers alone.
+//! The peak is measured beside each shape, by a loop of multiply-adds on registers alone. The extension's memory lies in huge
+//! pages; `GLIBC_TUNABLES=glibc.malloc.hugetlb=1` does the same for this program's, which tells from 1024 on.
 use retrograd_kernels::gemm::{Activation, Batch, Gemm, GemmElem, gemm, workspace};
 use retrograd_kernels::pool;
 use retrograd_kernels::simd::{self, Float, FloatVec, Kernel, Simd};
