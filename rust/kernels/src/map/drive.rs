@@ -162,17 +162,14 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
         unsafe {
             if let Some(joined) = &joined {
                 joined.run(range, (walk.row, walk.formula), walk.x, walk.y, walk.past);
-                if walk.past {
-                    stream_fence();
-                }
             } else if walk.rows_are_plain && (n >= shortest || n == total) {
                 walk.plain(range);
-                if walk.past {
-                    stream_fence();
-                }
             } else {
-                walk.gathered(range)
+                return walk.gathered(range);
             }
+        }
+        if walk.past {
+            stream_fence();
         }
     });
 }
