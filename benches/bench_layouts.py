@@ -22,6 +22,7 @@ OPERATIONS = {
     "x + column": "x + y",
     "tens + ten": "x + y",
     "tens + tens[:, :1]": "x + y",
+    "twos + halves": "x + y",
     "x + y.T": "x + y",
     "x.T + y.T": "x + y",
     "x + wide[:, ::2]": "x + y",
@@ -53,6 +54,7 @@ def cases(peer: str) -> list[Case]:
         random = np.random.default_rng(0)
         shapes = {"x": (n, n), "y": (n, n), "row": (n,), "column": (n, 1), "wide": (n, 2 * n), "tall": (2 * n, n)}
         shapes |= {"channels": (20, n * n // 20), "tens": (n * n // 10, 10), "ten": (10,)}
+        shapes |= {"twos": (n * n // 2, 2), "halves": (n * n // 2, 1)}
         return {key: convert(random.standard_normal(shape, np.float32)) for key, shape in shapes.items()} | functions
 
     return [

@@ -140,7 +140,7 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     let x = x.map(|x| x.ptr);
     let rows_are_plain = Tiles::<N>::operands().all(|i| is_row(i, inner[i]));
     let size = size_of::<A>().max(size_of::<B>());
-    let joined = Joined::new::<N>(&nest, size);
+    let joined = Joined::new::<A, B, N>(&nest);
     let past = (n >= ROW_PAST || joined.is_some()) && stream::pays(total, &x, y.ptr);
     let walk = Walk { row, formula, x, y: y.ptr, outer, n, inner, rows_are_plain, past };
     if !rows_are_plain && let Some(tiles) = Tiles::new(&nest, size, squares && !past) {

@@ -440,7 +440,7 @@ fn short_rows<T: FloatElem + Debug + PartialEq>(of: fn(f32) -> T) {
         let (gaps, second, row, column, other) = (room(0), room(1), room(2), room(3), room(4));
         let (follow, gap, twice) = ([n as isize, 1], [n as isize + 3, 1], [2 * n as isize, 2]);
         let operands = |c| [(gap, twice, c), (follow, follow, c)];
-        let cases = [(&row, [0, 1]), (&column, [1, 0]), (&other, gap)].map(operands);
+        let cases = [(&row, [0, 1]), (&column, [1, 0]), (&column, [2, 0]), (&other, gap)].map(operands);
         for (wide, twice, (c, cs)) in cases.into_iter().flatten() {
             let (mut got, mut in_place, mut want) = (room(5), gaps.clone(), room(5));
             let mut want_in_place = gaps.clone();
@@ -480,6 +480,42 @@ fn short_rows_with_gaps() {
         }
     }
     set_num_threads(0);
+}
+
+#[test]
+fn integers_in_short_rows() {
+    const ROWS: usize = 700;
+    // Words that floats would not keep.
+    let word = |i: usize| 0x7f80_0001_ff80_0001_u64 as i64 + i as i64;
+    for n in [2, 3, 7] {
+        let x: Vec<i64> = (0..ROWS * 7).map(word).collect();
+        let mut y = vec![0i64; ROWS * n];
+        let follow = [n as isize, 1];
+        let backwards = [-(n as isize), 1];
+        for (column, out) in [([1, 0], follow), ([3, 0], follow), ([2, 0], backwards), ([-1, 0], follow)] {
+            for level in available() {
+                let first = |strides: [isize; 2]| if strides[0] < 0 { ROWS - 1 } else { 0 };
+                let top = |strides: [isize; 2]| first(strides) * strides[0].unsigned_abs();
+                let (a, b) = (top(out), top(column));
+                // SAFETY: both hold as many rows as are read or written.
+                with_level(level, || unsafe {
+                    let a = In { ptr: x.as_ptr().add(a), strides: &out };
+                    let b = In { ptr: x.as_ptr().add(b), strides: &column };
+                    int(
+                        formula::Sub,
+                        &[ROWS, n],
+                        [a, b],
+                        Out { ptr: y.as_mut_ptr().add(top(out)), strides: &out },
+                    );
+                });
+                for i in 0..ROWS * n {
+                    let row = if out[0] < 0 { ROWS - 1 - i / n } else { i / n };
+                    let at = b as isize + row as isize * column[0];
+                    assert_eq!(y[i], x[i].wrapping_sub(x[at as usize]), "{n} {column:?} {level:?}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
