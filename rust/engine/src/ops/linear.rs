@@ -1,6 +1,5 @@
 //! Linear layers: a product, a bias and perhaps an activation, and their gradients.
-use retrograd_kernels::operand::{In, Out};
-use retrograd_kernels::{formula, gemm, map, reduce};
+use retrograd_kernels::{formula, gemm};
 use smallvec::smallvec;
 
 use super::activation::{SigmoidBackward, TanhBackward, through_relu};
@@ -13,10 +12,8 @@ use super::reduce::Sum;
 use super::shape::Reshape;
 use super::{Accepts::Float, Info, Metas, Op, OpDef, Save, View, info};
 use crate::autograd::Back;
-use crate::dtype::with_float;
 use crate::error::{Result, bail};
 use crate::layout::Meta;
-use crate::scratch::Scratch;
 use crate::tensor::Tensor;
 use crate::vmap::BatchArg;
 
@@ -224,31 +221,10 @@ fn run_backward(input: &View, grad: &View, weight: &View, bias: &View, adds: boo
         b: Matrix::new(input),
         c: Matrix::new(weight),
         adds,
+        row_sums: Some((bias.ptr, bias.strides[0])),
         ..PLAIN
     }
-    .run()?;
-    let (outer, inner) = ([m], [k]);
-    let strides = grad.strides;
-    with_float!(grad.dtype(), T => {
-        let bytes = reduce::workspace::<T>(&outer, &inner);
-        let sums = if adds { m * size_of::<T>() } else { 0 };
-        let scratch = Scratch::new(bytes + sums)?;
-        let to: Out<T> = if adds {
-            Out { ptr: scratch.ptr().cast(), strides: &[1] }
-        } else {
-            bias.write()
-        };
-        // SAFETY: shapes and strides describe the operands' memory; the sums come before the scratch of the reduction.
-        unsafe {
-            let (x, room) = (grad.ptr.cast_const().cast(), scratch.ptr().add(sums));
-            reduce::reduce::<T, _>(reduce::Sum, &outer, &inner, x, &[strides[1]], &[strides[0]], to, room);
-            if adds {
-                let sums = In { ptr: to.ptr.cast_const(), strides: &[1] };
-                map::float::<T, _, 2>(formula::Add, &outer, [bias.read(), sums], bias.write());
-            }
-        }
-    });
-    Ok(())
+    .run()
 }
 
 /// The shapes of the gradients of weight and bias.

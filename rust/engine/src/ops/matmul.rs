@@ -1,5 +1,6 @@
 //! Matrix products.
 use retrograd_kernels::gemm::{self, Batch, Gemm};
+use retrograd_kernels::operand::Out;
 use retrograd_kernels::{Shape, Strides};
 use smallvec::smallvec;
 
@@ -58,6 +59,8 @@ pub(super) struct Product<'a> {
     pub bias: Option<(*const u8, isize)>,
     pub activation: gemm::Activation,
     pub gate: Option<Matrix>,
+    /// Where the sum of each row of `a` goes, or is added to, and the stride. Not of a batch.
+    pub row_sums: Option<(*mut u8, isize)>,
     pub batch: Batch<'a>,
 }
 
@@ -74,6 +77,7 @@ pub(super) const PLAIN: Product<'static> = Product {
     bias: None,
     activation: gemm::Activation::None,
     gate: None,
+    row_sums: None,
     batch: Batch { shape: &[], a: &[], b: &[], c: &[] },
 };
 
@@ -102,6 +106,13 @@ impl Product<'_> {
                     activation: self.activation,
                     gate: self.gate.map(|gate| (gate.ptr.cast_const().cast(), gate.rows, gate.cols)),
                 };
+                if let Some((sums, stride)) = self.row_sums {
+                    let scratch = Scratch::new(gemm::row_sums_workspace::<$t>(self.m, self.n, self.k))?;
+                    let sums = Out { ptr: sums.cast(), strides: &[stride] };
+                    // SAFETY: the matrices and the sums lie within the operands, as their views say.
+                    unsafe { gemm::gemm_and_row_sums(&problem, sums, scratch.ptr()) };
+                    return Ok(());
+                }
                 let is_batch = !self.batch.shape.is_empty();
                 let scratch = Scratch::new(gemm::workspace::<$t>(self.m, self.n, self.k, is_batch))?;
                 // SAFETY: the matrices lie within the operands, as their views say.

@@ -9,7 +9,7 @@ use super::multiply::{Multiply, Ones};
 use super::pack::{PANELS, row_step};
 use super::product::Product;
 use super::shares::Shares;
-use super::{GemmElem, Sum, gemv, split};
+use super::{GemmElem, Sum, WithRows, gemv, split};
 use crate::operand::Shared;
 use crate::pool;
 use crate::simd::{self, Kernel, Level, Simd};
@@ -42,19 +42,27 @@ fn fits<E: GemmElem>(n: usize, k: usize, bytes: usize) -> bool {
     blocking::packed_bytes::<E>(n, k) <= bytes && !waits::<E>(k)
 }
 
-/// Computes a product.
+/// Computes a product, and tells whether `with` was called for all rows.
 ///
 /// # Safety
 /// The matrices must be valid and `c` not overlap the others; the machine supports `level`; `scratch` holds what
 /// `workspace` says.
-pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, scratch: *mut u8, may_share: bool) {
+pub(super) unsafe fn run<E: GemmElem>(
+    level: Level,
+    product: &Product<E>,
+    scratch: *mut u8,
+    may_share: bool,
+    with: WithRows,
+) -> bool {
     if may_share && split::pays(product) {
         // SAFETY: promised by the caller.
-        return unsafe { split::run(level, product, scratch) };
+        unsafe { split::run(level, product, scratch) };
+        return false;
     }
     if product.m == 1 {
         // SAFETY: promised by the caller.
-        return unsafe { gemv::run(level, product, may_share) };
+        unsafe { gemv::run(level, product, may_share) };
+        return false;
     }
     let packed = scratch.wrapping_add(scratch.align_offset(64));
     if waits::<E>(product.k) {
@@ -62,10 +70,10 @@ pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, scratc
         let acc = Shared(packed.wrapping_add(bytes).cast());
         let product = product.waiting(acc);
         // SAFETY: promised by the caller.
-        return unsafe { enter(level, &product, packed, may_share) };
+        return unsafe { enter(level, &product, packed, may_share, with) };
     }
     // SAFETY: promised by the caller.
-    unsafe { enter(level, product, packed, may_share) }
+    unsafe { enter(level, product, packed, may_share, with) }
 }
 
 /// With the machine's best way to multiply.
@@ -73,13 +81,19 @@ pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, scratc
 /// # Safety
 /// As for [`run`]; `packed` is aligned to a cache line.
 #[inline(always)]
-unsafe fn enter<E: GemmElem>(level: Level, product: &Product<E>, packed: *mut u8, may_share: bool) {
+unsafe fn enter<E: GemmElem>(
+    level: Level,
+    product: &Product<E>,
+    packed: *mut u8,
+    may_share: bool,
+    with: WithRows,
+) -> bool {
     // SAFETY: promised by the caller; the machine multiplies pairs where it says so.
     unsafe {
         if !E::IS_COMPUTE && simd::has_fast_dot(level) {
-            simd::dispatch_dot(Driver::<E, E::Multiply>::new(product, packed, may_share))
+            simd::dispatch_dot(Driver::<E, E::Multiply>::new(product, packed, may_share, with))
         } else {
-            simd::dispatch_unchecked(level, Driver::<E, Ones>::new(product, packed, may_share))
+            simd::dispatch_unchecked(level, Driver::<E, Ones>::new(product, packed, may_share, with))
         }
     }
 }
@@ -89,14 +103,15 @@ struct Driver<'a, E: GemmElem, D> {
     /// Where what is packed goes: aligned to a cache line.
     packed: *mut u8,
     may_share: bool,
+    with: WithRows<'a>,
     multiply: PhantomData<D>,
 }
 
 impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for Driver<'_, E, D> {
-    type Output = ();
+    type Output = bool;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Simd>(self, simd: S) -> bool {
         let p = self.product;
         let pack = Packing::new::<S, E, D>(p);
         if !pack.b {
@@ -105,17 +120,19 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for Driver<'_, E, D> {
             self.panels(simd, pack);
         } else if self.pays_by_rows(simd, pack) {
             self.rows(simd, pack);
+            return self.with.is_some();
         } else if is_small::<E>(p.m, p.n, p.k) {
             self.on_stack(simd, pack);
         } else {
             self.blocks(simd, pack, self.packed.cast());
         }
+        false
     }
 }
 
 impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
-    fn new(product: &'a Product<E>, packed: *mut u8, may_share: bool) -> Self {
-        Self { product, packed, may_share, multiply: PhantomData }
+    fn new(product: &'a Product<E>, packed: *mut u8, may_share: bool, with: WithRows<'a>) -> Self {
+        Self { product, packed, may_share, with, multiply: PhantomData }
     }
 
     /// Whether each panel of `b` is best used as soon as it is packed, by whoever packed it: where that needs no other
@@ -147,14 +164,17 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
     /// Each thread with a packed `b` of its own.
     #[inline(always)]
     fn rows<S: Simd>(&self, simd: S, pack: Packing) {
-        let (p, parts) = (self.product, pool::num_threads());
+        let (p, with, parts) = (self.product, self.with, pool::num_threads());
         pool::run(parts, &|i| {
             let rows = pool::cut(p.m, parts, i)..pool::cut(p.m, parts, i + 1);
             // Room on the stack is touched page by page before it is used.
             if fits::<E>(p.n, p.k, STACK_BYTES) {
-                some_rows::<S, E, D, STACK_BYTES>(simd, p, pack, rows)
+                some_rows::<S, E, D, STACK_BYTES>(simd, p, pack, rows.clone())
             } else {
-                some_rows::<S, E, D, PANELS_BYTES>(simd, p, pack, rows)
+                some_rows::<S, E, D, PANELS_BYTES>(simd, p, pack, rows.clone())
+            }
+            if let Some(with) = with {
+                with(rows);
             }
         });
     }

@@ -33,6 +33,7 @@ mod multiply;
 mod pack;
 mod pairs;
 mod product;
+mod row_sums;
 mod shares;
 mod split;
 mod tile;
@@ -45,6 +46,9 @@ use crate::simd::{self, Float, FloatElem};
 use half::bf16;
 use multiply::Multiply;
 use product::Product;
+use std::ops::Range;
+
+pub use row_sums::{gemm_and_row_sums, row_sums_workspace};
 
 /// A dtype that matrices may have.
 pub trait GemmElem: FloatElem {
@@ -163,16 +167,17 @@ pub fn workspace<T: GemmElem>(m: usize, n: usize, k: usize, is_batch: bool) -> u
 /// The pointers must be valid for their shapes and strides, `c` must overlap nothing else, and `scratch` must hold
 /// [`workspace`] bytes, of any alignment.
 pub unsafe fn gemm<T: GemmElem>(problem: &Gemm<T>, batch: Batch, scratch: *mut u8) {
+    if batch.shape.is_empty() {
+        // SAFETY: as promised by the caller.
+        unsafe { multiply_and(problem, scratch, None) };
+        return;
+    }
+    debug_assert!(batch.shape.len() <= MAX_RANK);
     let level = simd::level();
     let mut product = Product::new(problem);
     if product.m == 0 || product.n == 0 {
         return;
     }
-    if batch.shape.is_empty() {
-        // SAFETY: as promised by the caller; `level` is supported.
-        return unsafe { driver::run(level, &product, scratch, true) };
-    }
-    debug_assert!(batch.shape.len() <= MAX_RANK);
     let Some(mut nest) = Nest::ordered(batch.shape, [batch.a, batch.b, batch.c]) else { return };
     nest.merge();
     fold(&mut nest, &mut product, problem);
@@ -182,15 +187,32 @@ pub unsafe fn gemm<T: GemmElem>(problem: &Gemm<T>, batch: Batch, scratch: *mut u
         pool::chunks(count, grain, |range| {
             // SAFETY: as promised by the caller; small products use no scratch.
             nest.each(range, |offsets| unsafe {
-                driver::run(level, &product.shifted(offsets), std::ptr::null_mut(), false)
+                driver::run(level, &product.shifted(offsets), std::ptr::null_mut(), false, None);
             });
         });
     } else {
         // SAFETY: as promised by the caller.
         nest.each(0..count, |offsets| unsafe {
-            driver::run(level, &product.shifted(offsets), scratch, true)
+            driver::run(level, &product.shifted(offsets), scratch, true, None);
         });
     }
+}
+
+/// What is to be done with some rows of `a` that have just been multiplied.
+type WithRows<'a> = Option<&'a (dyn Fn(Range<usize>) + Sync)>;
+
+/// Computes one product, and tells whether `with` was called for all rows, some at a time: where threads share them out.
+///
+/// # Safety
+/// As for [`gemm`].
+unsafe fn multiply_and<T: GemmElem>(problem: &Gemm<T>, scratch: *mut u8, with: WithRows) -> bool {
+    let product = Product::new(problem);
+    if product.m == 0 || product.n == 0 {
+        return false;
+    }
+    let with = with.filter(|_| !product.is_transposed);
+    // SAFETY: as promised by the caller; `level` is supported.
+    unsafe { driver::run(simd::level(), &product, scratch, true, with) }
 }
 
 /// Makes rows of the innermost batch dimension where that changes nothing but the number of products:

@@ -86,7 +86,7 @@ pub(super) unsafe fn run<E: GemmElem>(level: Level, p: &Product<E>, scratch: *mu
                 let done = block * length;
                 let part = p.part(first + done, length.min(k_here - done), sums(block), row(p.n));
                 // SAFETY: promised by the caller; each block has its own sums, each task its own room.
-                unsafe { driver::run(level, &part, packed, false) };
+                unsafe { driver::run(level, &part, packed, false, None) };
             }
         });
         let grain = SPLIT_ELEMENTS.div_ceil(row(p.n) * blocks);

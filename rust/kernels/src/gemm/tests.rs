@@ -1,4 +1,5 @@
 mod row;
+mod row_sums;
 
 use super::blocking::Packing;
 use super::*;
@@ -151,14 +152,18 @@ impl Case {
         ]
     }
 
-    fn run<T: GemmElem>(&self) -> Matrix<T> {
-        let [a, b, mut c, bias] = self.operands::<T>();
-        let gate = self.gate::<T>();
-        let &Self { m, n, k, .. } = self;
-        let problem = Gemm {
-            m,
-            n,
-            k,
+    fn problem<T: GemmElem>(
+        &self,
+        a: &Matrix<T>,
+        b: &Matrix<T>,
+        c: &mut Matrix<T>,
+        bias: &Matrix<T>,
+        gate: Option<&Matrix<T>>,
+    ) -> Gemm<T> {
+        Gemm {
+            m: self.m,
+            n: self.n,
+            k: self.k,
             a: &raw const a.data[a.first],
             a_rs: a.rs,
             a_cs: a.cs,
@@ -172,8 +177,15 @@ impl Case {
             beta: T::Compute::from_f64(self.beta),
             bias: self.has_bias.then(|| (&raw const bias.data[bias.first], bias.cs)),
             activation: self.activation,
-            gate: gate.as_ref().map(|gate| (&raw const gate.data[gate.first], gate.rs, gate.cs)),
-        };
+            gate: gate.map(|gate| (&raw const gate.data[gate.first], gate.rs, gate.cs)),
+        }
+    }
+
+    fn run<T: GemmElem>(&self) -> Matrix<T> {
+        let [a, b, mut c, bias] = self.operands::<T>();
+        let gate = self.gate::<T>();
+        let &Self { m, n, k, .. } = self;
+        let problem = self.problem(&a, &b, &mut c, &bias, gate.as_ref());
         let mut scratch = vec![0u8; workspace::<T>(m, n, k, false) + 1];
         // SAFETY: the matrices are as large as said; the scratch is misaligned on purpose.
         unsafe { gemm(&problem, Batch::default(), scratch.as_mut_ptr().add(1)) };
