@@ -105,6 +105,18 @@ pub(super) enum Way {
     Long,
 }
 
+impl Activation {
+    /// Of each lane.
+    #[inline(always)]
+    pub(super) fn of<V: FloatVec>(self, x: V) -> V {
+        match self {
+            Activation::None => x,
+            // In this order a NaN stays.
+            Activation::Relu => V::zero(x.token()).max(x),
+        }
+    }
+}
+
 /// The value where the gate is above zero, else zero.
 #[inline(always)]
 pub(super) fn gated<S: Simd, T: Float>(simd: S, value: T::Vec<S>, gate: T::Vec<S>) -> T::Vec<S> {
@@ -182,10 +194,7 @@ impl<E: FloatElem> FinishTile<'_, E> {
                 let bias = bias.offset(row * finish.bias_rs + column * finish.bias_cs);
                 value = value + load::<S, E>(simd, bias, finish.bias_cs, n);
             }
-            if finish.activation == Activation::Relu {
-                // In this order a NaN stays.
-                value = Vector::<E, S>::zero(simd).max(value);
-            }
+            value = finish.activation.of(value);
             if !finish.gate.get().is_null() {
                 let gate = finish.gate_at::<E>(self.row + r, self.column + j);
                 value = gated::<S, Sum<E>>(simd, value, load::<S, E>(simd, gate, finish.gate_cs, n));

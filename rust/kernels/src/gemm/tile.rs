@@ -354,7 +354,7 @@ unsafe fn tile<
                 add_old::<S, T, R, V, CUT>(simd, strip.c, strip.c_rs, &mut sums, last);
             }
             add_bias::<S, T, R, V, CUT>(simd, strip, &mut sums, last);
-            activate::<S, T, R, V>(simd, finish.activation, &mut sums);
+            activate(finish.activation, &mut sums);
             gate::<S, T, R, V, CUT>(simd, strip, &mut sums, last);
             store::<S, T, Ones, R, V, CUT>(simd, sums, false, strip.c, strip.c_rs, last);
         } else {
@@ -377,7 +377,7 @@ unsafe fn round<S: Simd, T: Single, D: Multiply<T>, const R: usize, const V: usi
     // SAFETY: inside `c`, as promised by the caller.
     unsafe {
         if !finish.reads_old && finish.bias.get().is_null() && finish.gate.get().is_null() {
-            activate::<S, T, R, V>(simd, finish.activation, &mut sums);
+            activate(finish.activation, &mut sums);
             return store::<S, T, D, R, V, CUT>(simd, sums, true, c, rs, last);
         }
         if finish.reads_acc {
@@ -386,7 +386,7 @@ unsafe fn round<S: Simd, T: Single, D: Multiply<T>, const R: usize, const V: usi
             add_old::<S, D::Elem, R, V, CUT>(simd, c, rs, &mut sums, last);
         }
         add_bias::<S, D::Elem, R, V, CUT>(simd, strip, &mut sums, last);
-        activate::<S, T, R, V>(simd, finish.activation, &mut sums);
+        activate(finish.activation, &mut sums);
         gate::<S, D::Elem, R, V, CUT>(simd, strip, &mut sums, last);
         store::<S, T, D, R, V, CUT>(simd, sums, false, c, rs, last);
     }
@@ -416,17 +416,11 @@ unsafe fn add_bias<S: Simd, E: FloatElem, const R: usize, const V: usize, const 
 }
 
 #[inline(always)]
-fn activate<S: Simd, T: Single, const R: usize, const V: usize>(
-    simd: S,
-    activation: Activation,
-    sums: &mut [[T::Vec<S>; V]; R],
-) {
-    if activation == Activation::Relu {
-        let zero = T::Vec::<S>::zero(simd);
+fn activate<V: FloatVec, const R: usize, const C: usize>(activation: Activation, sums: &mut [[V; C]; R]) {
+    if activation != Activation::None {
         for sums in sums.iter_mut() {
             for sum in sums.iter_mut() {
-                // In this order a NaN stays.
-                *sum = zero.max(*sum);
+                *sum = activation.of(*sum);
             }
         }
     }

@@ -2,7 +2,7 @@
 use super::blocking::{MAX_ROWS, VECTORS};
 use super::epilogue::{FinishTile, gated};
 use super::pack::row_step;
-use super::{Activation, Single};
+use super::Single;
 use crate::simd::{FloatVec, Kernel, MAX_LANES, Simd};
 use crate::transpose;
 use std::mem::MaybeUninit;
@@ -60,7 +60,6 @@ impl<T: Single> FinishTurned<'_, T> {
             let load = |ptr: *const T| {
                 if WHOLE { T::Vec::<S>::load(simd, ptr) } else { T::Vec::<S>::load_first(simd, ptr, n) }
             };
-            let zero = T::Vec::<S>::zero(simd);
             let bias = finish.bias.get().cast::<T>();
             let bias = if bias.is_null() { None } else { Some(load(bias.add(tile.row + first))) };
             for j in 0..tile.columns {
@@ -72,10 +71,7 @@ impl<T: Single> FinishTurned<'_, T> {
                 if let Some(bias) = bias {
                     value = value + bias;
                 }
-                if finish.activation == Activation::Relu {
-                    // In this order a NaN stays.
-                    value = zero.max(value);
-                }
+                value = finish.activation.of(value);
                 if !finish.gate.get().is_null() {
                     value =
                         gated::<S, T>(simd, value, load(finish.gate_at(tile.row + first, tile.column + j)));

@@ -69,8 +69,8 @@ impl<const N: usize> Tiles<N> {
         };
         let off_rows = |d| Self::operands().filter(|&i| !is_row(i, nest.strides(d)[i])).count();
         let (here, there) = (nest.extent(inner), nest.extent(across));
-        let swap = off_rows(across) < off_rows(inner)
-            || off_rows(across) == off_rows(inner) && here < SHORT && here < there;
+        let off = [off_rows(inner), off_rows(across)];
+        let swap = off[1] < off[0] || off[1] == off[0] && here < SHORT && here < there;
         let (mut columns, mut along) = outer.take_inner();
         let (mut rows, mut across) = outer.take(across);
         if swap {
@@ -81,8 +81,7 @@ impl<const N: usize> Tiles<N> {
         let parts = columns.div_ceil(COLUMNS);
         let width = columns.div_ceil(parts).next_multiple_of(line).min(columns);
         let turned = squares.then(|| Self::turned(&along, &across, size)).flatten();
-        let staged = Self::operands().filter(|&i| !is_row(i, along[i])).count();
-        let most = TILE_BYTES / staged.max(1) / size / pitch(size, width);
+        let most = TILE_BYTES / off[usize::from(swap)].max(1) / size / pitch(size, width);
         // What needs no room is cut small, so that threads share it out evenly.
         let high = if turned.is_some() { 2 * SQUARE } else { most / line * line };
         let height = rows.min(high.max(1));
