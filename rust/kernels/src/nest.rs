@@ -15,21 +15,34 @@ pub(crate) struct Nest<const N: usize> {
 impl<const N: usize> Nest<N> {
     /// The loops in the order given; `None` where there is nothing to do.
     pub fn ordered(shape: &[usize], strides: [&[isize]; N]) -> Option<Self> {
-        let mut nest = Self { rank: 0, shape: [1; MAX_RANK], strides: [[1; N]; MAX_RANK], base: [0; N] };
+        let mut nest = Self::EMPTY;
+        nest.fill(shape, strides).then_some(nest)
+    }
+
+    const EMPTY: Self = Self { rank: 0, shape: [1; MAX_RANK], strides: [[1; N]; MAX_RANK], base: [0; N] };
+
+    /// Adds the loops of more than one round; says whether there is anything to do.
+    #[inline(always)]
+    fn fill(&mut self, shape: &[usize], strides: [&[isize]; N]) -> bool {
         for (d, &extent) in shape.iter().enumerate() {
             match extent {
-                0 => return None,
+                0 => return false,
                 1 => {}
-                _ => nest.push(extent, std::array::from_fn(|i| strides[i][d])),
+                _ => self.push(extent, std::array::from_fn(|i| strides[i][d])),
             }
         }
-        Some(nest)
+        true
     }
 
     /// The loops in the order that suits operand `lead` best, neighbours merged where they can be;
     /// for work whose order does not matter. `None` where there is nothing to do.
+    // Inlined, since copying the loops from where they were just written takes as long as finding them.
+    #[inline(always)]
     pub fn sorted(shape: &[usize], strides: [&[isize]; N], lead: usize) -> Option<Self> {
-        let mut nest = Self::ordered(shape, strides)?;
+        let mut nest = Self::EMPTY;
+        if !nest.fill(shape, strides) {
+            return None;
+        }
         for d in 0..nest.rank {
             if nest.strides[d][lead] < 0 {
                 for i in 0..N {
@@ -53,19 +66,16 @@ impl<const N: usize> Nest<N> {
 
     /// Makes one loop of two neighbours wherever every operand allows it. The order of elements stays.
     pub fn merge(&mut self) {
-        let (shape, strides, rank) = (self.shape, self.strides, self.rank);
-        self.rank = 0;
-        for d in 0..rank {
-            if self.rank > 0 {
-                let outer = self.rank - 1;
-                let fits = |i: usize| self.strides[outer][i] == strides[d][i] * shape[d] as isize;
-                if (0..N).all(fits) {
-                    self.shape[outer] *= shape[d];
-                    self.strides[outer] = strides[d];
-                    continue;
-                }
+        let rank = self.rank;
+        self.rank = rank.min(1);
+        for d in 1..rank {
+            let (outer, extent, strides) = (self.rank - 1, self.shape[d], self.strides[d]);
+            if (0..N).all(|i| self.strides[outer][i] == strides[i] * extent as isize) {
+                self.shape[outer] *= extent;
+                self.strides[outer] = strides;
+            } else {
+                self.push(extent, strides);
             }
-            self.push(shape[d], strides[d]);
         }
     }
 
@@ -78,15 +88,21 @@ impl<const N: usize> Nest<N> {
     /// Takes loop `d` out: its extent and strides.
     pub fn take(&mut self, d: usize) -> (usize, [isize; N]) {
         let taken = (self.shape[d], self.strides[d]);
-        self.shape[d..].rotate_left(1);
-        self.strides[d..].rotate_left(1);
+        for d in d + 1..self.rank {
+            (self.shape[d - 1], self.strides[d - 1]) = (self.shape[d], self.strides[d]);
+        }
         self.rank = self.rank.max(1) - 1;
-        self.shape[self.rank] = 1;
-        self.strides[self.rank] = [1; N];
+        (self.shape[self.rank], self.strides[self.rank]) = (1, [1; N]);
         taken
     }
 
-    /// Takes the innermost loop out: its extent and strides; one step of one where there is no loop.
+    /// The innermost loop: its extent and strides; one step of one where there is no loop.
+    pub fn inner(&self) -> (usize, [isize; N]) {
+        let d = self.rank.max(1) - 1;
+        (self.shape[d], self.strides[d])
+    }
+
+    /// Takes the innermost loop out.
     pub fn take_inner(&mut self) -> (usize, [isize; N]) {
         self.take(self.rank.max(1) - 1)
     }

@@ -1,8 +1,8 @@
 //! Sums on their way to a `c` whose rows are neighbours, and not its columns: turned in registers.
+use super::Single;
 use super::blocking::{MAX_ROWS, VECTORS};
 use super::epilogue::{FinishTile, gated};
 use super::pack::row_step;
-use super::Single;
 use crate::simd::{FloatVec, Kernel, MAX_LANES, Simd};
 use crate::transpose;
 use std::mem::MaybeUninit;

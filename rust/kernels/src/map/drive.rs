@@ -133,16 +133,13 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     for (slot, x) in strides.iter_mut().zip(&x) {
         *slot = x.strides;
     }
-    let Some(nest) = Nest::sorted(shape, strides, MAX_OPERANDS) else { return };
-    let mut outer = nest;
-    let (n, inner) = outer.take_inner();
-    let total = n * outer.count();
+    let Some(mut nest) = Nest::sorted(shape, strides, MAX_OPERANDS) else { return };
+    let (total, (n, inner)) = (nest.count(), nest.inner());
     let x = x.map(|x| x.ptr);
     let rows_are_plain = Tiles::<N>::operands().all(|i| is_row(i, inner[i]));
-    let size = size_of::<A>().max(size_of::<B>());
     let joined = Joined::new::<A, B, N>(&nest);
     let past = (n >= ROW_PAST || joined.is_some()) && stream::pays(total, &x, y.ptr);
-    let walk = Walk { row, formula, x, y: y.ptr, outer, n, inner, rows_are_plain, past };
+    let size = size_of::<A>().max(size_of::<B>());
     if !rows_are_plain && let Some(tiles) = Tiles::new(&nest, size, squares && !past) {
         let (level, formula, x, y) = (level(), Shared(formula), Shared(x), Shared(y.ptr));
         pool::chunks(tiles.count(), grain(weight) / tiles.size(), |range| {
@@ -154,6 +151,8 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
         });
         return;
     }
+    nest.take_inner();
+    let walk = Walk { row, formula, x, y: y.ptr, outer: &nest, n, inner, rows_are_plain, past };
     let walk = Shared(&walk);
     pool::chunks(total.div_ceil(UNIT), grain(weight) / UNIT, |range| {
         let range = range.start * UNIT..(range.end * UNIT).min(total);
@@ -174,12 +173,12 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     });
 }
 
-struct Walk<A, B, const N: usize> {
+struct Walk<'a, A, B, const N: usize> {
     row: Row<A, B, N>,
     formula: *const (),
     x: [*const A; N],
     y: *mut B,
-    outer: Nest<{ MAX_OPERANDS + 1 }>,
+    outer: &'a Nest<{ MAX_OPERANDS + 1 }>,
     /// Elements of the innermost loop, and each operand's step along it.
     n: usize,
     inner: [isize; MAX_OPERANDS + 1],
@@ -188,7 +187,7 @@ struct Walk<A, B, const N: usize> {
     past: bool,
 }
 
-impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
+impl<A: Copy, B: Copy, const N: usize> Walk<'_, A, B, N> {
     /// Calls `piece` with the offsets and the length of each stretch of row in a range of elements.
     #[inline(always)]
     fn pieces(&self, range: Range<usize>, mut piece: impl FnMut([isize; MAX_OPERANDS + 1], usize)) {
@@ -210,7 +209,7 @@ impl<A: Copy, B: Copy, const N: usize> Walk<A, B, N> {
     /// # Safety
     /// As for [`drive`].
     unsafe fn plain(&self, range: Range<usize>) {
-        let mut blocks = self.outer;
+        let mut blocks = *self.outer;
         let (rows, down) = blocks.take_inner();
         let mut start = range.start;
         while start < range.end {

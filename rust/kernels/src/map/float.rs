@@ -154,38 +154,20 @@ impl<T: Float, F: Formula<N>, const N: usize> Kernel for Loop<T, F, N> {
         let lanes = T::Vec::<S>::LANES;
         let downwards = is_short(&rows);
         let lines = if downwards { (n / lanes).max(1) } else { count };
-        let mut v = [T::Vec::<S>::zero(simd); N];
+        // One element for a whole row is written out once, and read like any other vector.
+        let written_out = !downwards && (0..N).any(|k| step[k] == 0) && (0..N).all(|k| step[k] < 2);
         for line in 0..lines {
             let (whole, parts) = if downwards { rows.down(line, lanes) } else { rows.along(line, lanes) };
-            let Line { mut x, mut y, by, y_by, count: mut left, .. } = whole;
             // SAFETY: rows as `Rows` describes them.
             unsafe {
-                // Of cheap formulas several at a time, all read before any is written: for what one direction does not cure.
-                while F::WEIGHT == 1 && left >= GROUP {
-                    let mut values = [v[0]; GROUP];
-                    for value in &mut values {
-                        for k in 0..N {
-                            v[k] = get(simd, x[k], step[k]);
-                            x[k] = x[k].wrapping_offset(by[k]);
-                        }
-                        *value = f.eval(v);
-                    }
-                    for value in values {
-                        put(value, y, past);
-                        y = y.wrapping_offset(y_by);
-                    }
-                    left -= GROUP;
-                }
-                for _ in 0..left {
-                    for k in 0..N {
-                        v[k] = get(simd, x[k], step[k]);
-                        x[k] = x[k].wrapping_offset(by[k]);
-                    }
-                    put(f.eval(v), y, past);
-                    y = y.wrapping_offset(y_by);
+                if written_out {
+                    with_repeated(simd, f, whole, step, past);
+                } else {
+                    vectors(simd, f, whole, step, past);
                 }
                 for Line { mut x, mut y, by, y_by, count, len } in parts {
                     for _ in 0..count {
+                        let mut v = [T::Vec::<S>::zero(simd); N];
                         for k in 0..N {
                             v[k] = get_first(simd, x[k], step[k], len);
                             x[k] = x[k].wrapping_offset(by[k]);
@@ -195,6 +177,79 @@ impl<T: Float, F: Formula<N>, const N: usize> Kernel for Loop<T, F, N> {
                     }
                 }
             }
+        }
+    }
+}
+
+/// A vector of one element. In one cache line, so that it can be read as soon as it is written.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Repeated<T>([T; MAX_LANES]);
+
+/// Computes whole vectors, some operands being one element all along.
+///
+/// # Safety
+/// As for [`vectors`].
+#[inline(always)]
+unsafe fn with_repeated<S: Simd, T: Float, F: Formula<N>, const N: usize>(
+    simd: S,
+    f: F,
+    mut line: Line<T, T, N>,
+    step: [usize; N],
+    past: bool,
+) {
+    if line.count == 0 {
+        return;
+    }
+    let mut repeated = [Repeated([T::default(); MAX_LANES]); N];
+    // SAFETY: the caller's promise; there is room for the widest vector.
+    unsafe {
+        for k in (0..N).filter(|&k| step[k] == 0) {
+            T::Vec::<S>::splat(simd, *line.x[k]).store(repeated[k].0.as_mut_ptr());
+            line.x[k] = repeated[k].0.as_ptr();
+        }
+        vectors(simd, f, line, [1; N], past);
+    }
+}
+
+/// Computes whole vectors.
+///
+/// # Safety
+/// As for [`get`], and the same of `y`.
+#[inline(always)]
+unsafe fn vectors<S: Simd, T: Float, F: Formula<N>, const N: usize>(
+    simd: S,
+    f: F,
+    Line { mut x, mut y, by, y_by, count: mut left, .. }: Line<T, T, N>,
+    step: [usize; N],
+    past: bool,
+) {
+    let mut v = [T::Vec::<S>::zero(simd); N];
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Of cheap formulas several at a time, all read before any is written: for what one direction does not cure.
+        while F::WEIGHT == 1 && left >= GROUP {
+            let mut values = [v[0]; GROUP];
+            for value in &mut values {
+                for k in 0..N {
+                    v[k] = get(simd, x[k], step[k]);
+                    x[k] = x[k].wrapping_offset(by[k]);
+                }
+                *value = f.eval(v);
+            }
+            for value in values {
+                put(value, y, past);
+                y = y.wrapping_offset(y_by);
+            }
+            left -= GROUP;
+        }
+        for _ in 0..left {
+            for k in 0..N {
+                v[k] = get(simd, x[k], step[k]);
+                x[k] = x[k].wrapping_offset(by[k]);
+            }
+            put(f.eval(v), y, past);
+            y = y.wrapping_offset(y_by);
         }
     }
 }

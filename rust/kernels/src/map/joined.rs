@@ -11,9 +11,9 @@ use std::ops::Range;
 /// The most elements that are written out.
 const BLOCK: usize = 2048;
 /// Room for them, where they begin inside a row and end inside a vector.
-const ROOM: usize = BLOCK + 2 * SHORT;
+const ROOM: usize = BLOCK + 512;
 /// The fewest elements for which that pays.
-const WORTH: usize = 1024;
+const WORTH: usize = 256;
 /// The entries of a [table](FloatVec::look_up).
 const TABLE: usize = 16;
 
@@ -45,13 +45,16 @@ impl Joined {
         let follows = |i: &usize| step[*i] == 1 && down[*i] == n as isize;
         let bytes = n * size_of::<A>().max(size_of::<B>());
         // Rows of whole cache lines are as quick by themselves.
-        if n >= SHORT || bytes.is_multiple_of(LINE) || !follows(&MAX_OPERANDS) {
+        if n * LINE / size_of::<A>().min(size_of::<B>()) > BLOCK
+            || bytes.is_multiple_of(LINE)
+            || !follows(&MAX_OPERANDS)
+        {
             return None;
         }
         let mut others = (0..N).filter(|i| !follows(i));
         let lone = others.next().filter(|_| others.next().is_none())?;
         let repeats = step[lone] == 1 && down[lone] == 0;
-        let spreads = step[lone] == 0 && matches!(size_of::<A>(), 4 | 8);
+        let spreads = step[lone] == 0 && n < SHORT && matches!(size_of::<A>(), 4 | 8);
         // Where vectors can be masked, one that is mostly full is as quick by itself.
         let is_vector = level() == Level::Avx512 && (LINE * 5 / 8..LINE).contains(&bytes);
         let joined = Self { count: nest.extent(0), n, lone, down: down[lone], spreads, base: nest.base };
@@ -100,9 +103,12 @@ impl Joined {
     /// # Safety
     /// `from` is the row, and there is room for the elements.
     unsafe fn repeat<A: Copy>(&self, from: *const A, to: *mut A, len: usize) {
-        let mut done = self.n.min(len);
-        // SAFETY: the caller's promise.
-        unsafe { std::ptr::copy_nonoverlapping(from, to, done) };
+        // The first ones one by one: a copy of what was just written waits for it.
+        let mut done = len.min(4 * self.n);
+        for at in (0..done).step_by(self.n) {
+            // SAFETY: the caller's promise.
+            unsafe { std::ptr::copy_nonoverlapping(from, to.add(at), self.n.min(done - at)) };
+        }
         while done < len {
             let more = done.min(len - done);
             // SAFETY: so many are there, and room for as many after them.

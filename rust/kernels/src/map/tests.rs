@@ -434,7 +434,7 @@ fn inputs_across_each_other() {
 /// Rows of a few elements: each operand with another step along them and from one to the next, or all following each other.
 fn short_rows<T: FloatElem + Debug + PartialEq>(of: fn(f32) -> T) {
     const ROWS: usize = 601;
-    for n in [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65] {
+    for n in [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 100] {
         let room =
             |at: usize| -> Vec<T> { (at..at + ROWS * (2 * n + 3)).map(|i| of((i % 251) as f32)).collect() };
         let (gaps, second, row, column, other) = (room(0), room(1), room(2), room(3), room(4));
