@@ -106,15 +106,15 @@ impl Product<'_> {
                     activation: self.activation,
                     gate: self.gate.map(|gate| (gate.ptr.cast_const().cast(), gate.rows, gate.cols)),
                 };
-                if let Some((sums, stride)) = self.row_sums {
-                    let scratch = Scratch::new(gemm::row_sums_workspace::<$t>(self.m, self.n, self.k))?;
-                    let sums = Out { ptr: sums.cast(), strides: &[stride] };
-                    // SAFETY: the matrices and the sums lie within the operands, as their views say.
-                    unsafe { gemm::gemm_and_row_sums(&problem, sums, scratch.ptr()) };
-                    return Ok(());
-                }
                 let is_batch = !self.batch.shape.is_empty();
                 let scratch = Scratch::new(gemm::workspace::<$t>(self.m, self.n, self.k, is_batch))?;
+                if let Some((sums, stride)) = self.row_sums {
+                    let room = Scratch::new(gemm::row_sums_workspace::<$t>(self.m, self.k))?;
+                    let sums = Out { ptr: sums.cast(), strides: &[stride] };
+                    // SAFETY: the matrices and the sums lie within the operands, as their views say.
+                    unsafe { gemm::gemm_and_row_sums(&problem, sums, scratch.ptr(), room.ptr()) };
+                    return Ok(());
+                }
                 // SAFETY: the matrices lie within the operands, as their views say.
                 unsafe { gemm::gemm(&problem, self.batch, scratch.ptr()) };
                 Ok(())

@@ -1,27 +1,29 @@
 //! A product and the sums of `a`'s rows beside it, as a weight's gradient and its bias's need: whoever has multiplied some
 //! rows adds them up, while they are near.
-use super::{Gemm, GemmElem, multiply_and, workspace};
+use super::{Gemm, GemmElem, multiply_and};
 use crate::operand::{In, Out, Shared};
 use crate::reduce::{self, ReduceElem};
 use crate::{formula, map};
 
-/// The bytes of scratch [`gemm_and_row_sums`] needs.
-pub fn row_sums_workspace<T: GemmElem + ReduceElem>(m: usize, n: usize, k: usize) -> usize {
-    let sums = m.saturating_mul(size_of::<T>());
-    workspace::<T>(m, n, k, false).saturating_add(sums).saturating_add(reduce::workspace::<T>(&[m], &[k]))
+/// The bytes of room [`gemm_and_row_sums`] needs for the sums.
+pub fn row_sums_workspace<T: GemmElem + ReduceElem>(m: usize, k: usize) -> usize {
+    m.saturating_mul(size_of::<T>()).saturating_add(reduce::workspace::<T>(&[m], &[k]))
 }
 
 /// Computes the product, and the sum of each row of `a` in the order of [`reduce()`](reduce::reduce()); where `beta` is not
 /// zero, it is added to what `sums` held.
 ///
 /// # Safety
-/// As for [`gemm`](super::gemm()), with [`row_sums_workspace`] bytes of scratch; `sums` has one dimension of `m` elements, and
-/// overlaps nothing else.
-pub unsafe fn gemm_and_row_sums<T: GemmElem + ReduceElem>(problem: &Gemm<T>, sums: Out<T>, scratch: *mut u8) {
-    let Gemm { m, n, k, a, a_rs, a_cs, beta, .. } = *problem;
+/// As for [`gemm`](super::gemm()); `sums` has one dimension of `m` elements, and overlaps nothing else; `room` holds
+/// [`row_sums_workspace`] bytes, aligned to an element.
+pub unsafe fn gemm_and_row_sums<T: GemmElem + ReduceElem>(
+    problem: &Gemm<T>,
+    sums: Out<T>,
+    scratch: *mut u8,
+    room: *mut u8,
+) {
+    let Gemm { m, k, a, a_rs, a_cs, beta, .. } = *problem;
     let step = sums.strides[0];
-    let rest = scratch.wrapping_add(workspace::<T>(m, n, k, false));
-    let room = rest.wrapping_add(rest.align_offset(align_of::<T>()));
     let (a, sums, waiting) = (Shared(a), Shared(sums.ptr), Shared(room.cast::<T>()));
     let partials = Shared(room.wrapping_add(m * size_of::<T>()));
     let add_up = |rows: std::ops::Range<usize>| {

@@ -21,10 +21,11 @@ fn check<T: GemmElem + ReduceElem>(case: Case) {
     let old = |i| if case.beta == 0.0 { f64::NAN } else { noise(i, 9) };
     let mut sums: Vec<T> = (0..m * STEP).map(|i| narrow(old(i))).collect();
     let problem = case.problem(&a, &b, &mut c, &bias, None);
-    let mut scratch = vec![0u8; row_sums_workspace::<T>(m, n, k) + 1];
+    let mut scratch = vec![0u8; workspace::<T>(m, n, k, false) + 1];
+    let mut room = vec![0u64; row_sums_workspace::<T>(m, k).div_ceil(8)];
     let out = Out { ptr: sums.as_mut_ptr(), strides: &[STEP as isize] };
     // SAFETY: the matrices and the sums are as large as said; the scratch is misaligned on purpose.
-    unsafe { gemm_and_row_sums(&problem, out, scratch.as_mut_ptr().add(1)) };
+    unsafe { gemm_and_row_sums(&problem, out, scratch.as_mut_ptr().add(1), room.as_mut_ptr().cast()) };
     assert!(c.values(m, n) == case.run::<T>().values(m, n), "{case:?}");
     for (i, sum) in alone(m, k, &a).into_iter().enumerate() {
         let was = if case.beta == 0.0 { 0.0 } else { widen::<T>(narrow(old(i * STEP))) };
