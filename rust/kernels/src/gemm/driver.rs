@@ -1,8 +1,8 @@
 //! The loops around blocks of a product: what is packed, what is shared out, in which order.
 use super::block::{Aligned, Block, Part, RowTiles};
 use super::blocking::{
-    self, B_COLUMNS, FEW_TILES, GRAIN, PANELS_BYTES, Packing, ROW_TILES, STACK_BYTES, Tile, is_worth_sharing,
-    items, k_block, shares_columns,
+    self, B_COLUMNS, FEW_TILES, GRAIN, MAX_ROWS, PANELS_BYTES, Packing, ROW_TILES, STACK_BYTES, Tile,
+    is_worth_sharing, items, k_block, shares_columns,
 };
 use super::epilogue::Finish;
 use super::multiply::{Multiply, Ones};
@@ -98,6 +98,9 @@ unsafe fn enter<E: GemmElem>(
     }
 }
 
+/// Products of so many times what is worth a second thread are long.
+const LONG: usize = 256;
+
 struct Driver<'a, E: GemmElem, D> {
     product: &'a Product<E>,
     /// Where what is packed goes: aligned to a cache line.
@@ -164,9 +167,16 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
     /// Each thread with a packed `b` of its own.
     #[inline(always)]
     fn rows<S: Simd>(&self, simd: S, pack: Packing) {
-        let (p, with, parts) = (self.product, self.with, pool::num_threads());
-        pool::run(parts, &|i| {
-            let rows = pool::cut(p.m, parts, i)..pool::cut(p.m, parts, i + 1);
+        let (p, with, threads) = (self.product, self.with, pool::num_threads());
+        let of_thread = |i: usize| pool::cut(p.m, threads, i);
+        // Of a long product the last quarter of a thread's rows, in whole tiles of eight or twelve, is a task by itself, which
+        // whoever is done first takes: a thread may be held up, and little is packed twice.
+        let is_long = p.work() / threads >= LONG * GRAIN;
+        let last = if is_long { p.m / threads / 4 / (2 * MAX_ROWS) * (2 * MAX_ROWS) } else { 0 };
+        let tasks = if last > 0 { 2 } else { 1 };
+        pool::run(tasks * threads, &|i| {
+            let (first, end) = (of_thread(i / tasks), of_thread(i / tasks + 1));
+            let rows = if i % tasks == 0 { first..end - last } else { end - last..end };
             // Room on the stack is touched page by page before it is used.
             if fits::<E>(p.n, p.k, STACK_BYTES) {
                 some_rows::<S, E, D, STACK_BYTES>(simd, p, pack, rows.clone())

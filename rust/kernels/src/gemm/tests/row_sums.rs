@@ -65,3 +65,21 @@ fn sums_of_rows_beside_a_product() {
         }
     });
 }
+
+/// Whose last rows are tasks by themselves.
+#[test]
+fn sums_of_rows_beside_a_long_product() {
+    for level in available() {
+        for beta in [0.0, 1.0] {
+            // Each time, since other tests set it too.
+            pool::set_num_threads(3);
+            let layouts = [Layout::Columns, Layout::Rows, Layout::Rows];
+            let case = Case { layouts, beta, ..Case::plain(1800, 180, 300) };
+            with_level(level, || {
+                check::<f32>(case);
+                check::<f64>(case);
+                check::<bf16>(case);
+            });
+        }
+    }
+}
