@@ -12,13 +12,10 @@ use super::tile::{self, Ahead, Strip};
 use super::{GemmElem, Sum};
 use crate::operand::Shared;
 use crate::pool;
-use crate::simd::Simd;
+use crate::simd::{Aligned, Simd};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
-
-#[repr(align(64))]
-pub(super) struct Aligned<T>(pub MaybeUninit<T>);
 
 /// Some columns of the product for one block of `k`.
 #[derive(Clone, Copy)]

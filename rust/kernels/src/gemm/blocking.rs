@@ -70,6 +70,9 @@ pub(super) const FEW_TILES: usize = 4;
 /// Below so many multiply-adds by each, a second thread costs more than it brings.
 pub(super) const GRAIN: usize = 96 << 10;
 
+/// Of so many by each, the last rows of a thread are a task by themselves.
+pub(super) const LONG: usize = 256 * GRAIN;
+
 /// The most bytes of packed `b` that a task keeps on its own stack, where some panels will do and where all must be there.
 pub(super) const PANELS_BYTES: usize = 256 << 10;
 pub(super) const STACK_BYTES: usize = 64 << 10;

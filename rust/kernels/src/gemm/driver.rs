@@ -1,7 +1,7 @@
 //! The loops around blocks of a product: what is packed, what is shared out, in which order.
-use super::block::{Aligned, Block, Part, RowTiles};
+use super::block::{Block, Part, RowTiles};
 use super::blocking::{
-    self, B_COLUMNS, FEW_TILES, GRAIN, MAX_ROWS, PANELS_BYTES, Packing, ROW_TILES, STACK_BYTES, Tile,
+    self, B_COLUMNS, FEW_TILES, GRAIN, LONG, MAX_ROWS, PANELS_BYTES, Packing, ROW_TILES, STACK_BYTES, Tile,
     is_worth_sharing, items, k_block, shares_columns,
 };
 use super::epilogue::Finish;
@@ -12,7 +12,7 @@ use super::shares::Shares;
 use super::{GemmElem, Sum, WithRows, gemv, split};
 use crate::operand::Shared;
 use crate::pool;
-use crate::simd::{self, Kernel, Level, Simd};
+use crate::simd::{self, Aligned, Kernel, Level, Simd};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -98,9 +98,6 @@ unsafe fn enter<E: GemmElem>(
     }
 }
 
-/// Products of so many times what is worth a second thread are long.
-const LONG: usize = 256;
-
 struct Driver<'a, E: GemmElem, D> {
     product: &'a Product<E>,
     /// Where what is packed goes: aligned to a cache line.
@@ -171,7 +168,7 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
         let of_thread = |i: usize| pool::cut(p.m, threads, i);
         // Of a long product the last quarter of a thread's rows, in whole tiles of eight or twelve, is a task by itself, which
         // whoever is done first takes: a thread may be held up, and little is packed twice.
-        let is_long = p.work() / threads >= LONG * GRAIN;
+        let is_long = p.work() / threads >= LONG;
         let last = if is_long { p.m / threads / 4 / (2 * MAX_ROWS) * (2 * MAX_ROWS) } else { 0 };
         let tasks = if last > 0 { 2 } else { 1 };
         pool::run(tasks * threads, &|i| {

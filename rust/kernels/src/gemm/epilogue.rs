@@ -1,5 +1,7 @@
 //! What happens to a tile of sums on its way to `c`.
 use super::{Activation, Sum, Vector};
+use crate::formula::Relu;
+use crate::map::Formula;
 use crate::operand::Shared;
 use crate::simd::{Float, FloatElem, FloatVec, Kernel, MAX_LANES, Simd};
 
@@ -111,8 +113,7 @@ impl Activation {
     pub(super) fn of<V: FloatVec>(self, x: V) -> V {
         match self {
             Activation::None => x,
-            // In this order a NaN stays.
-            Activation::Relu => V::zero(x.token()).max(x),
+            Activation::Relu => Relu.eval([x]),
         }
     }
 }

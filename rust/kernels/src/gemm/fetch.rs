@@ -64,12 +64,11 @@ impl Fetch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::Aligned;
     use std::collections::BTreeSet;
 
     #[test]
     fn each_line_of_a_part_is_asked_for_once() {
-        #[repr(align(64))]
-        struct Aligned([f32; 4096]);
         let matrix = Aligned([0.0; 4096]);
         // Rows a whole number of lines apart, from the middle of a line on.
         for (at, rows, columns, rs, cs) in

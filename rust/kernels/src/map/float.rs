@@ -6,7 +6,7 @@ use super::squares::{self, Squares};
 use super::{Formula, stream};
 use crate::operand::{In, Out};
 use crate::simd::{
-    Float, FloatElem, FloatVec, Kernel, LINE, Level, MAX_LANES, Simd, before_whole, dispatch,
+    Aligned, Float, FloatElem, FloatVec, Kernel, LINE, Level, MAX_LANES, Simd, before_whole, dispatch,
     dispatch_unchecked, level,
 };
 use std::mem::MaybeUninit;
@@ -181,11 +181,6 @@ impl<T: Float, F: Formula<N>, const N: usize> Kernel for Loop<T, F, N> {
     }
 }
 
-/// A vector of one element. In one cache line, so that it can be read as soon as it is written.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Repeated<T>([T; MAX_LANES]);
-
 /// Computes whole vectors, some operands being one element all along.
 ///
 /// # Safety
@@ -201,7 +196,8 @@ unsafe fn with_repeated<S: Simd, T: Float, F: Formula<N>, const N: usize>(
     if line.count == 0 {
         return;
     }
-    let mut repeated = [Repeated([T::default(); MAX_LANES]); N];
+    // Each in one cache line, so that it can be read as soon as it is written.
+    let mut repeated = [Aligned([T::default(); MAX_LANES]); N];
     // SAFETY: the caller's promise; there is room for the widest vector.
     unsafe {
         for k in (0..N).filter(|&k| step[k] == 0) {
@@ -323,7 +319,8 @@ unsafe fn half_row<T: FloatElem, const N: usize>(
     let mut wide = [[MaybeUninit::<T::Compute>::uninit(); BLOCK]; N];
     let mut together = [MaybeUninit::<T>::uninit(); BLOCK];
     let mut out = [MaybeUninit::<T::Compute>::uninit(); BLOCK];
-    let mut lines = Lines([MaybeUninit::<T>::uninit(); BLOCK]);
+    // Results on their way past the caches.
+    let mut lines = Aligned([MaybeUninit::<T>::uninit(); BLOCK]);
     let lines = lines.0.as_mut_ptr().cast::<T>();
     let mut start = 0;
     // The first block ends where the first line does.
@@ -360,10 +357,6 @@ unsafe fn half_row<T: FloatElem, const N: usize>(
         len = 0;
     }
 }
-
-/// A block of results on their way past the caches.
-#[repr(align(64))]
-struct Lines<T>([MaybeUninit<T>; BLOCK]);
 
 struct Widen<T: FloatElem> {
     x: *const T,

@@ -4,22 +4,20 @@ use super::drive::{MAX_OPERANDS, SHORT};
 use super::gaps::gather;
 use super::rows::{Row, Rows};
 use crate::nest::Nest;
-use crate::simd::{FloatVec, Kernel, LINE, Level, Simd, dispatch, level};
+use crate::simd::{Aligned, FloatVec, Kernel, LINE, Level, MAX_LANES, Simd, dispatch, level};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// The most elements that are written out.
 const BLOCK: usize = 2048;
+/// The longest rows that fit such a block: it holds as many of them as make whole cache lines of elements of 8 bytes.
+const LONGEST: usize = BLOCK * 8 / LINE;
 /// Room for them, where they begin inside a row and end inside a vector.
-const ROOM: usize = BLOCK + 512;
+const ROOM: usize = BLOCK + LONGEST + MAX_LANES;
 /// The fewest elements for which that pays.
 const WORTH: usize = 256;
 /// The entries of a [table](FloatVec::look_up).
 const TABLE: usize = 16;
-
-/// Room that begins with a cache line.
-#[repr(align(64))]
-struct Lines<T>(T);
 
 /// Such rows.
 pub(super) struct Joined {
@@ -31,6 +29,8 @@ pub(super) struct Joined {
     down: isize,
     /// Whether all of a row meets the same element of it.
     spreads: bool,
+    /// How many elements are computed together.
+    block: usize,
     /// Where each operand begins.
     base: [isize; MAX_OPERANDS + 1],
 }
@@ -44,11 +44,11 @@ impl Joined {
         let (n, step, down) = (nest.extent(1), nest.strides(1), nest.strides(0));
         let follows = |i: &usize| step[*i] == 1 && down[*i] == n as isize;
         let bytes = n * size_of::<A>().max(size_of::<B>());
+        // Whole rows that are whole cache lines too: all blocks begin at the same place in a row.
+        let unit = n * LINE / size_of::<A>().min(size_of::<B>());
+        let block = BLOCK / unit * unit;
         // Rows of whole cache lines are as quick by themselves.
-        if n * LINE / size_of::<A>().min(size_of::<B>()) > BLOCK
-            || bytes.is_multiple_of(LINE)
-            || !follows(&MAX_OPERANDS)
-        {
+        if block == 0 || bytes.is_multiple_of(LINE) || !follows(&MAX_OPERANDS) {
             return None;
         }
         let mut others = (0..N).filter(|i| !follows(i));
@@ -57,7 +57,8 @@ impl Joined {
         let spreads = step[lone] == 0 && n < SHORT && matches!(size_of::<A>(), 4 | 8);
         // Where vectors can be masked, one that is mostly full is as quick by itself.
         let is_vector = level() == Level::Avx512 && (LINE * 5 / 8..LINE).contains(&bytes);
-        let joined = Self { count: nest.extent(0), n, lone, down: down[lone], spreads, base: nest.base };
+        let joined =
+            Self { count: nest.extent(0), n, lone, down: down[lone], spreads, block, base: nest.base };
         (repeats || spreads && !is_vector).then_some(joined)
     }
 
@@ -74,16 +75,13 @@ impl Joined {
         y: *mut B,
         past: bool,
     ) {
-        let mut block = Lines([const { MaybeUninit::<A>::uninit() }; ROOM]);
+        let mut block = Aligned([const { MaybeUninit::<A>::uninit() }; ROOM]);
         let block = block.0.as_mut_ptr().cast::<A>();
         let x: [_; N] = std::array::from_fn(|i| x[i].wrapping_offset(self.base[i]));
         let y = y.wrapping_offset(self.base[MAX_OPERANDS]);
-        // Whole rows that are whole cache lines too: all blocks begin at the same place in a row.
-        let unit = self.n * LINE / size_of::<A>().min(size_of::<B>());
-        let most = BLOCK / unit * unit;
         let first = range.start % self.n;
-        for start in range.clone().step_by(most) {
-            let len = most.min(range.end - start);
+        for start in range.clone().step_by(self.block) {
+            let len = self.block.min(range.end - start);
             // SAFETY: the range is inside the operands, and what is written out inside the block; the caller's promise.
             unsafe {
                 if self.spreads {

@@ -4,7 +4,7 @@ use super::drive::MAX_OPERANDS;
 use super::gaps::{gather, scatter};
 use super::rows::{ACROSS, Row, Rows, is_row};
 use crate::nest::Nest;
-use crate::simd::{Kernel, LINE, Level, Simd, dispatch_unchecked};
+use crate::simd::{Aligned, Kernel, LINE, Level, Simd, dispatch_unchecked};
 use crate::transpose::{self, COLLISION_BYTES, SQUARE};
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -28,10 +28,6 @@ fn pitch(size: usize, columns: usize) -> usize {
     let line = LINE / size;
     (columns.div_ceil(line) | 1) * line
 }
-
-/// Room for what is brought into rows.
-#[repr(align(64))]
-struct Room([MaybeUninit<u8>; TILE_BYTES]);
 
 /// A walk in tiles over two loops of a nest.
 pub(super) struct Tiles<const N: usize> {
@@ -162,7 +158,7 @@ impl<const N: usize> Tiles<N> {
         y: *mut B,
         past: bool,
     ) {
-        let mut room = Room([MaybeUninit::uninit(); TILE_BYTES]);
+        let mut room = Aligned([MaybeUninit::<u8>::uninit(); TILE_BYTES]);
         // SAFETY: the caller's promise.
         unsafe { self.walk(range, level, formula, x, y, past, room.0.as_mut_ptr().cast()) }
     }

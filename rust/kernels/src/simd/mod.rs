@@ -73,6 +73,13 @@ pub unsafe fn dispatch_unchecked<K: Kernel>(level: Level, kernel: K) -> K::Outpu
 /// Bytes of a cache line, and what a streaming store must be aligned to at every level.
 pub const LINE: usize = 64;
 
+/// What begins with a cache line.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(crate) struct Aligned<T>(pub T);
+
+const _: () = assert!(align_of::<Aligned<u8>>() == LINE);
+
 /// How many elements lie before the first whole vector of `bytes`, at most `n`.
 #[inline(always)]
 pub(crate) fn before_whole<T>(ptr: *const T, bytes: usize, n: usize) -> usize {

@@ -18,7 +18,7 @@ use super::epilogue::FinishTile;
 use super::product::Product;
 use super::{GemmElem, Sum, Vector};
 use crate::pool;
-use crate::simd::{self, FloatVec, Kernel, Level, Simd};
+use crate::simd::{self, Aligned, FloatVec, Kernel, Level, Simd};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -122,10 +122,6 @@ struct Stretch<'a, E: GemmElem> {
     columns: Range<usize>,
 }
 
-/// Room for sums of `BYTES` and a vector before them, four times, and to move them.
-#[repr(align(64))]
-struct Room<const BYTES: usize>(MaybeUninit<([[u8; BYTES]; 4], [u8; ALIAS + 4 * 64])>);
-
 impl<E: GemmElem> Stretch<'_, E> {
     /// Not inlined: small products need not make room on the stack for large ones.
     ///
@@ -133,7 +129,8 @@ impl<E: GemmElem> Stretch<'_, E> {
     /// The level is supported, and nobody else writes these columns.
     #[inline(never)]
     unsafe fn with_room<const BYTES: usize>(self, level: Level) {
-        let mut room = Room::<BYTES>(MaybeUninit::uninit());
+        // For sums of `BYTES` and a vector before them, four times, and to move them.
+        let mut room = Aligned(MaybeUninit::<([[u8; BYTES]; 4], [u8; ALIAS + 4 * 64])>::uninit());
         let room = room.0.as_mut_ptr().cast::<u8>();
         // A load of the matrix must not take the store of a sum for its own.
         let matrix = self.p.b.get().wrapping_add(self.columns.start) as usize;
