@@ -8,6 +8,7 @@ import numpy as np
 
 from benches import peers
 from benches.case import Case
+from benches.operands import operand
 
 __all__ = ["PEERS", "SIZES", "cases", "operations", "traffic"]
 
@@ -39,8 +40,7 @@ def cases(peer: str) -> list[Case]:
 
     def operands(size: int, function: Any) -> dict[str, Any]:
         random = np.random.default_rng(0)
-        convert = getattr(package, "from_numpy", lambda array: array)
-        values = {name: convert(random.standard_normal(size, np.float32)) for name in "xy"}
+        values = {name: operand(package, random.standard_normal(size, np.float32)) for name in "xy"}
         return values | {"f": function}
 
     def case(name: str, statement: str, size: str) -> Case:

@@ -9,6 +9,7 @@ import numpy as np
 
 from benches import peers
 from benches.case import Case
+from benches.operands import operand
 
 __all__ = ["PEERS", "SHAPES", "cases", "flops", "shape_of", "traffic"]
 
@@ -120,8 +121,7 @@ def _operands(package: Any, shape: Shape) -> dict[str, Any]:
     random = np.random.default_rng(0)
     arrays = {"a": random.random((m, k), np.float32), "b": random.random((k, n), np.float32)}
     arrays["c"] = np.zeros((m, n), np.float32)
-    convert = getattr(package, "from_numpy", lambda array: array)
-    scope: dict[str, Any] = {name: convert(array) for name, array in arrays.items()}
+    scope: dict[str, Any] = {name: operand(package, array) for name, array in arrays.items()}
     return scope | {"product": getattr(package, "matmul", operator.matmul)}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from benches import peers
 from benches.case import Case
+from benches.operands import operand
 
 __all__ = ["PEERS", "cases", "contiguous"]
 
@@ -23,6 +24,7 @@ OPERATIONS = {
     "tens + ten": "x + y",
     "tens + tens[:, :1]": "x + y",
     "twos + halves": "x + y",
+    "hundreds + means": "x + y",
     "x + y.T": "x + y",
     "x.T + y.T": "x + y",
     "x + wide[:, ::2]": "x + y",
@@ -48,14 +50,15 @@ def cases(peer: str) -> list[Case]:
     """One case for each operation and each size."""
     package = peers.package(peer)
     functions = _functions(peer, package)
-    convert = getattr(package, "from_numpy", lambda array: array)
 
     def scope(n: int) -> dict[str, Any]:
         random = np.random.default_rng(0)
         shapes = {"x": (n, n), "y": (n, n), "row": (n,), "column": (n, 1), "wide": (n, 2 * n), "tall": (2 * n, n)}
         shapes |= {"channels": (20, n * n // 20), "tens": (n * n // 10, 10), "ten": (10,)}
         shapes |= {"twos": (n * n // 2, 2), "halves": (n * n // 2, 1)}
-        return {key: convert(random.standard_normal(shape, np.float32)) for key, shape in shapes.items()} | functions
+        shapes |= {"hundreds": (n * n // 100, 100), "means": (n * n // 100, 1)}
+        values = {key: random.standard_normal(shape, np.float32) for key, shape in shapes.items()}
+        return {key: operand(package, value) for key, value in values.items()} | functions
 
     return [
         Case(f"{operation} {n}", operation, lambda n=n: scope(n))  # type: ignore[misc]

@@ -110,10 +110,12 @@ pub(super) struct Cost {
     pub shortest: usize,
     /// Whether rows may have an operand that lies [across](super::rows::ACROSS).
     pub squares: bool,
+    /// Elements of the shortest rows that may follow each other beside a [column](super::columns), if any may.
+    pub columns: Option<usize>,
 }
 
 /// Of formulas as cheap as an addition.
-pub(super) const PLAIN: Cost = Cost { weight: 1, shortest: SHORT, squares: false };
+pub(super) const PLAIN: Cost = Cost { weight: 1, shortest: SHORT, squares: false, columns: None };
 
 /// Computes every element of `y` by `row`, in parallel where that pays.
 ///
@@ -123,7 +125,7 @@ pub(super) const PLAIN: Cost = Cost { weight: 1, shortest: SHORT, squares: false
 pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     row: Row<A, B, N>,
     formula: *const (),
-    Cost { weight, shortest, squares }: Cost,
+    Cost { weight, shortest, squares, columns }: Cost,
     shape: &[usize],
     x: [In<A>; N],
     y: Out<B>,
@@ -137,7 +139,7 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     let (total, (n, inner)) = (nest.count(), nest.inner());
     let x = x.map(|x| x.ptr);
     let rows_are_plain = Tiles::<N>::operands().all(|i| is_row(i, inner[i]));
-    let joined = Joined::new::<A, B, N>(&nest);
+    let joined = Joined::new::<A, B, N>(&nest, columns);
     let past = (n >= ROW_PAST || joined.is_some()) && stream::pays(total, &x, y.ptr);
     let size = size_of::<A>().max(size_of::<B>());
     if !rows_are_plain && let Some(tiles) = Tiles::new(&nest, size, squares && !past) {

@@ -1,4 +1,5 @@
 //! Formulas on floats.
+use super::columns::{self, Columns};
 use super::drive::{BLOCK, Cost, SHORT, contiguous, drive, drive_contiguous, grain, one_row};
 use super::gaps::gather;
 use super::rows::{ACROSS, Line, Row, Rows};
@@ -26,7 +27,7 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
     let whole = contiguous(shape, &x, &y);
     let formula = (&raw const f).cast();
     // The more a formula costs, the more does a vector that is mostly empty.
-    let cost = Cost { weight: F::WEIGHT, shortest: F::WEIGHT / 2, squares: false };
+    let cost = Cost { weight: F::WEIGHT, shortest: F::WEIGHT / 2, squares: false, columns: None };
     // SAFETY: the caller's promise. Where the element is what is computed in, its pointers are the row's.
     unsafe {
         if T::IS_COMPUTE {
@@ -51,7 +52,11 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
                         let rows = Rows { step, ..Rows::contiguous(x.map(|x| x.ptr), y.ptr, n, false) };
                         return dispatch(Loop { f, rows });
                     }
-                    let cost = Cost { squares: squares::pay::<T::Compute, F, N>(level()), ..cost };
+                    let (squares, columns) = (
+                        squares::pay::<T::Compute, F, N>(level()),
+                        columns::shortest::<T::Compute, F, N>(level()),
+                    );
+                    let cost = Cost { squares, columns, ..cost };
                     drive(row::<T::Compute, F, N>(), formula, cost, shape, x, y)
                 }
             }
@@ -93,7 +98,7 @@ impl<T: Float, F: Formula<N>, const N: usize> Kernel for Contiguous<T, F, N> {
 }
 
 /// How many vectors of a cheap formula are computed before they are written.
-const GROUP: usize = 4;
+pub(super) const GROUP: usize = 4;
 
 /// Whether rows are computed a vector wide from the first to the last, not one after the other.
 #[inline(always)]
@@ -264,6 +269,11 @@ fn row<T: Float, F: Formula<N>, const N: usize>() -> Row<T, T, N> {
             } else if rows.step[N - 1] == ACROSS {
                 return simd.vectorize(Squares::<T, F, N, 1> { f, rows });
             }
+        }
+        match columns::column::<T, F, N>(S::LEVEL, rows) {
+            Some(0) => return simd.vectorize(Columns::<T, F, N, 0> { f, rows: *rows }),
+            Some(_) => return simd.vectorize(Columns::<T, F, N, 1> { f, rows: *rows }),
+            None => {}
         }
         if rows.step != [1; N] || is_short(rows) {
             return simd.vectorize(Loop { f, rows: *rows });

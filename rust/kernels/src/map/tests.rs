@@ -1,4 +1,6 @@
 //! Every walk against elements computed one by one, at every level.
+mod columns;
+
 use super::*;
 use crate::formula;
 use crate::operand::{In, Out};

@@ -217,6 +217,7 @@ impl<T: Scalar> Kernel for Partial<T> {
             assert!(output[n..].iter().all(|&x| x == T::from_f64(-1.0)), "{}", S::LEVEL);
         }
         let lanes = T::Vec::<S>::LANES;
+        assert_eq!(lanes * size_of::<T>(), S::LEVEL.vector_bytes());
         let input: Vec<T> = (1..2 * lanes).map(|i| T::from_f64(i as f64)).collect();
         // SAFETY: so many elements are there.
         let v: T::Vec<S> = unsafe { FloatVec::load_every_second(simd, input.as_ptr()) };
