@@ -102,6 +102,12 @@ impl<const N: usize> Nest<N> {
         (self.shape[d], self.strides[d])
     }
 
+    /// Whether rounds of the innermost loop of operand `i` are contiguous, and follow each other.
+    pub fn follows(&self, i: usize) -> bool {
+        let (n, strides) = self.inner();
+        strides[i] == 1 && self.rank > 1 && self.strides[self.rank - 2][i] == n as isize
+    }
+
     /// Takes the innermost loop out.
     pub fn take_inner(&mut self) -> (usize, [isize; N]) {
         self.take(self.rank.max(1) - 1)

@@ -110,12 +110,12 @@ pub(super) struct Cost {
     pub shortest: usize,
     /// Whether rows may have an operand that lies [across](super::rows::ACROSS).
     pub squares: bool,
-    /// Elements of the shortest rows that may follow each other beside a [column](super::columns), if any may.
-    pub columns: Option<usize>,
+    /// Elements of the shortest rows that are computed as [adjacent](super::adjacent) ones, if any are.
+    pub adjacent: Option<usize>,
 }
 
 /// Of formulas as cheap as an addition.
-pub(super) const PLAIN: Cost = Cost { weight: 1, shortest: SHORT, squares: false, columns: None };
+pub(super) const PLAIN: Cost = Cost { weight: 1, shortest: SHORT, squares: false, adjacent: None };
 
 /// Computes every element of `y` by `row`, in parallel where that pays.
 ///
@@ -125,7 +125,7 @@ pub(super) const PLAIN: Cost = Cost { weight: 1, shortest: SHORT, squares: false
 pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     row: Row<A, B, N>,
     formula: *const (),
-    Cost { weight, shortest, squares, columns }: Cost,
+    Cost { weight, shortest, squares, adjacent }: Cost,
     shape: &[usize],
     x: [In<A>; N],
     y: Out<B>,
@@ -139,8 +139,9 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     let (total, (n, inner)) = (nest.count(), nest.inner());
     let x = x.map(|x| x.ptr);
     let rows_are_plain = Tiles::<N>::operands().all(|i| is_row(i, inner[i]));
-    let joined = Joined::new::<A, B, N>(&nest, columns);
-    let past = (n >= ROW_PAST || joined.is_some()) && stream::pays(total, &x, y.ptr);
+    let joined = Joined::new::<A, B, N>(&nest, adjacent);
+    let is_adjacent = adjacent.is_some_and(|shortest| n >= shortest) && nest.follows(MAX_OPERANDS);
+    let past = (n >= ROW_PAST || joined.is_some() || is_adjacent) && stream::pays(total, &x, y.ptr);
     let size = size_of::<A>().max(size_of::<B>());
     if !rows_are_plain && let Some(tiles) = Tiles::new(&nest, size, squares && !past) {
         let (level, formula, x, y) = (level(), Shared(formula), Shared(x), Shared(y.ptr));

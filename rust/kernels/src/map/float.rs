@@ -1,5 +1,5 @@
 //! Formulas on floats.
-use super::columns::{self, Columns};
+use super::adjacent::{self, Adjacent};
 use super::drive::{BLOCK, Cost, SHORT, contiguous, drive, drive_contiguous, grain, one_row};
 use super::gaps::gather;
 use super::rows::{ACROSS, Line, Row, Rows};
@@ -27,7 +27,7 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
     let whole = contiguous(shape, &x, &y);
     let formula = (&raw const f).cast();
     // The more a formula costs, the more does a vector that is mostly empty.
-    let cost = Cost { weight: F::WEIGHT, shortest: F::WEIGHT / 2, squares: false, columns: None };
+    let cost = Cost { weight: F::WEIGHT, shortest: F::WEIGHT / 2, squares: false, adjacent: None };
     // SAFETY: the caller's promise. Where the element is what is computed in, its pointers are the row's.
     unsafe {
         if T::IS_COMPUTE {
@@ -52,11 +52,9 @@ pub unsafe fn float<T: FloatElem, F: Formula<N>, const N: usize>(
                         let rows = Rows { step, ..Rows::contiguous(x.map(|x| x.ptr), y.ptr, n, false) };
                         return dispatch(Loop { f, rows });
                     }
-                    let (squares, columns) = (
-                        squares::pay::<T::Compute, F, N>(level()),
-                        columns::shortest::<T::Compute, F, N>(level()),
-                    );
-                    let cost = Cost { squares, columns, ..cost };
+                    let (squares, adjacent) =
+                        (squares::pay::<T::Compute, F, N>(level()), adjacent::shortest::<T::Compute, F, N>());
+                    let cost = Cost { squares, adjacent, ..cost };
                     drive(row::<T::Compute, F, N>(), formula, cost, shape, x, y)
                 }
             }
@@ -109,7 +107,7 @@ fn is_short<T, const N: usize>(rows: &Rows<T, T, N>) -> bool {
 /// # Safety
 /// As for [`FloatVec::store`] or, where it is to go past the caches, [`FloatVec::stream`].
 #[inline(always)]
-unsafe fn put<V: FloatVec>(value: V, to: *mut V::Elem, past: bool) {
+pub(super) unsafe fn put<V: FloatVec>(value: V, to: *mut V::Elem, past: bool) {
     // SAFETY: the caller's promise.
     unsafe { if past { value.stream(to) } else { value.store(to) } }
 }
@@ -270,10 +268,13 @@ fn row<T: Float, F: Formula<N>, const N: usize>() -> Row<T, T, N> {
                 return simd.vectorize(Squares::<T, F, N, 1> { f, rows });
             }
         }
-        match columns::column::<T, F, N>(S::LEVEL, rows) {
-            Some(0) => return simd.vectorize(Columns::<T, F, N, 0> { f, rows: *rows }),
-            Some(_) => return simd.vectorize(Columns::<T, F, N, 1> { f, rows: *rows }),
-            None => {}
+        if let Some(column) = adjacent::column::<T, F, N>(rows) {
+            let rows = *rows;
+            return match column {
+                0 => simd.vectorize(Adjacent::<T, F, N, 0> { f, rows }),
+                1 => simd.vectorize(Adjacent::<T, F, N, 1> { f, rows }),
+                _ => simd.vectorize(Adjacent::<T, F, N, 2> { f, rows }),
+            };
         }
         if rows.step != [1; N] || is_short(rows) {
             return simd.vectorize(Loop { f, rows: *rows });

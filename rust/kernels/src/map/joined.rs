@@ -36,11 +36,11 @@ pub(super) struct Joined {
 }
 
 impl Joined {
-    /// The rows of a nest of `N` inputs and, last, the output, if they are such; rows of `columns` elements or more are not where
-    /// the row function takes a [column](super::columns) with them.
+    /// The rows of a nest of `N` inputs and, last, the output, if they are such; rows of `adjacent` elements or more are
+    /// computed [otherwise](super::adjacent).
     pub fn new<A, B, const N: usize>(
         nest: &Nest<{ MAX_OPERANDS + 1 }>,
-        columns: Option<usize>,
+        adjacent: Option<usize>,
     ) -> Option<Self> {
         if nest.rank() != 2 || nest.count() < WORTH {
             return None;
@@ -52,13 +52,14 @@ impl Joined {
         let unit = n * LINE / size_of::<A>().min(size_of::<B>());
         let block = BLOCK / unit * unit;
         // Rows of whole cache lines are as quick by themselves.
-        if block == 0 || bytes.is_multiple_of(LINE) || !follows(&MAX_OPERANDS) {
+        let is_long = adjacent.is_some_and(|shortest| n >= shortest);
+        if block == 0 || is_long || bytes.is_multiple_of(LINE) || !follows(&MAX_OPERANDS) {
             return None;
         }
         let mut others = (0..N).filter(|i| !follows(i));
         let lone = others.next().filter(|_| others.next().is_none())?;
         let repeats = step[lone] == 1 && down[lone] == 0;
-        let spreads = step[lone] == 0 && n < columns.unwrap_or(SHORT) && matches!(size_of::<A>(), 4 | 8);
+        let spreads = step[lone] == 0 && n < SHORT && matches!(size_of::<A>(), 4 | 8);
         // Where vectors can be masked, one that is mostly full is as quick by itself.
         let is_vector = level() == Level::Avx512 && (LINE * 5 / 8..LINE).contains(&bytes);
         let joined =

@@ -3,7 +3,7 @@
 //! Loops are merged as far as strides allow; rows are computed where they lie, anything else in tiles or small blocks on the
 //! stack.
 //! Every element goes through the same vector formula, whatever its place, so its bits depend on its operands alone.
-mod columns;
+mod adjacent;
 mod drive;
 mod float;
 mod gaps;

@@ -1,5 +1,5 @@
 //! Every walk against elements computed one by one, at every level.
-mod columns;
+mod adjacent;
 
 use super::*;
 use crate::formula;

@@ -148,6 +148,16 @@ macro_rules! float {
                 Self(unsafe { $maskload(ptr, first(n, $lanes)) })
             }
             #[inline(always)]
+            unsafe fn load_joined(_: Avx2, ptr: *const $elem, n: usize, rest: *const $elem) -> Self {
+                // SAFETY: the token, and the caller's promise; lanes masked out are not touched.
+                unsafe {
+                    let first = first(n, $lanes);
+                    let others = _mm256_andnot_si256(first, _mm256_set1_epi32(-1));
+                    let (a, b) = ($maskload(ptr, first), $maskload(rest.wrapping_sub(n), others));
+                    Self::from_bits(Self(a).to_bits() | Self(b).to_bits())
+                }
+            }
+            #[inline(always)]
             unsafe fn store(self, ptr: *mut $elem) {
                 // SAFETY: the vector, and the caller's promise.
                 unsafe { $storeu(ptr, self.0) }

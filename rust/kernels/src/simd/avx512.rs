@@ -164,6 +164,13 @@ macro_rules! float {
                 Self(unsafe { $maskz_loadu(((1u32 << n) - 1) as $bits, ptr) })
             }
             #[inline(always)]
+            unsafe fn load_joined(_: Avx512, ptr: *const $elem, n: usize, rest: *const $elem) -> Self {
+                let first = ((1u32 << n) - 1) as $bits;
+                // SAFETY: the token, and the caller's promise; lanes masked out are not touched.
+                let (a, b) = unsafe { ($maskz_loadu(first, ptr), $maskz_loadu(!first, rest.wrapping_sub(n))) };
+                Self::select($mask(first), Self(a), Self(b))
+            }
+            #[inline(always)]
             unsafe fn store(self, ptr: *mut $elem) {
                 // SAFETY: the vector, and the caller's promise.
                 unsafe { $storeu(ptr, self.0) }

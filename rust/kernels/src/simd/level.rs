@@ -31,15 +31,6 @@ impl Level {
         }
     }
 
-    /// Bytes of a vector.
-    pub const fn vector_bytes(self) -> usize {
-        match self {
-            Level::Neon => 16,
-            Level::Portable | Level::Avx2 => 32,
-            Level::Avx512 => 64,
-        }
-    }
-
     /// Whether this machine can run the level.
     pub fn is_supported(self) -> bool {
         match self {

@@ -209,6 +209,10 @@ impl<T: Scalar> Kernel for Partial<T> {
             let v: T::Vec<S> = unsafe { FloatVec::load_first(simd, input.as_ptr(), n) };
             let all = spill(v);
             assert_eq!(&all[..n], &input[..]);
+            let rest: Vec<T> = (n..T::Vec::<S>::LANES).map(|i| T::from_f64(-(i as f64))).collect();
+            // SAFETY: as many elements are there, and the rest.
+            let v: T::Vec<S> = unsafe { FloatVec::load_joined(simd, input.as_ptr(), n, rest.as_ptr()) };
+            assert_eq!(&spill(v)[..T::Vec::<S>::LANES], &[&input[..], &rest[..]].concat()[..]);
             assert!(all[n..].iter().all(|&x| x == T::default()));
             let mut output = vec![T::from_f64(-1.0); MAX_LANES];
             // SAFETY: the output is larger.
@@ -217,7 +221,6 @@ impl<T: Scalar> Kernel for Partial<T> {
             assert!(output[n..].iter().all(|&x| x == T::from_f64(-1.0)), "{}", S::LEVEL);
         }
         let lanes = T::Vec::<S>::LANES;
-        assert_eq!(lanes * size_of::<T>(), S::LEVEL.vector_bytes());
         let input: Vec<T> = (1..2 * lanes).map(|i| T::from_f64(i as f64)).collect();
         // SAFETY: so many elements are there.
         let v: T::Vec<S> = unsafe { FloatVec::load_every_second(simd, input.as_ptr()) };

@@ -174,6 +174,25 @@ pub trait FloatVec:
     /// # Safety
     /// `n` elements are readable.
     unsafe fn load_first(token: Self::Token, ptr: *const Self::Elem, n: usize) -> Self;
+    /// Reads `n <= LANES` elements at `ptr`, and at `rest` what other lanes hold.
+    ///
+    /// # Safety
+    /// `n` elements are readable, and `LANES - n` at `rest`.
+    #[inline(always)]
+    unsafe fn load_joined(
+        token: Self::Token,
+        ptr: *const Self::Elem,
+        n: usize,
+        rest: *const Self::Elem,
+    ) -> Self {
+        let mut spill = [Self::Elem::default(); MAX_LANES];
+        // SAFETY: the caller's promise; the array holds the widest vector.
+        unsafe {
+            std::ptr::copy_nonoverlapping(ptr, spill.as_mut_ptr(), n);
+            std::ptr::copy_nonoverlapping(rest, spill.as_mut_ptr().add(n), Self::LANES - n);
+            Self::load(token, spill.as_ptr())
+        }
+    }
     /// Reads every second one of `2 LANES - 1` elements.
     ///
     /// # Safety
