@@ -1,5 +1,7 @@
-"""What is measured lies alike for all: NumPy's arrays begin anywhere in a cache line, by process, and vectors that lie
-across two lines take twice the time."""
+"""Operands lie alike for all peers.
+
+NumPy's arrays begin anywhere in a cache line, by process, and vectors that lie across two lines take twice the time.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,9 @@ LINE = 64
 
 
 def operand(package: Any, array: np.ndarray[Any, Any]) -> Any:
-    """The array, from where a cache line begins, as the package's own kind of array: a tensor that shares its memory, if the
-    package has a `from_numpy`, else the array."""
+    """A copy that begins with a cache line: a tensor over it if the package has `from_numpy`, else an array."""
     room = np.empty(array.nbytes + LINE, np.uint8)
     start = -room.ctypes.data % LINE
     placed = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     placed[...] = array
-    return getattr(package, "from_numpy", lambda array: array)(placed)
+    return package.from_numpy(placed) if hasattr(package, "from_numpy") else placed
