@@ -328,7 +328,8 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 let panel = Tile::<S, Sum<E>>::COLUMNS as isize;
                 (self.packed.get().add(part.column * depth).cast_const(), panel, panel * depth as isize)
             } else {
-                (p.b_at(self.k_done, column).cast(), p.b_rs, Tile::<S, Sum<E>>::COLUMNS as isize)
+                let rs = if self.pack.tiles_turn_b { p.b_cs } else { p.b_rs };
+                (p.b_at(self.k_done, column).cast(), rs, Tile::<S, Sum<E>>::COLUMNS as isize)
             };
             let raw = if self.packing_row == Some(row) {
                 p.b_at(self.k_done, column).cast()
@@ -357,6 +358,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Block<'_, E, D> {
                 a_step,
                 b,
                 b_rs,
+                turns_b: self.pack.tiles_turn_b,
                 b_panel,
                 raw,
                 raw_rs: p.b_rs,

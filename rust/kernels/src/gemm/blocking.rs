@@ -5,7 +5,7 @@ use super::{GemmElem, Single, Sum};
 use crate::cache;
 use crate::pool;
 use crate::simd::{FloatVec, Level, Simd};
-use crate::transpose::COLLISION_BYTES;
+use crate::transpose::{COLLISION_BYTES, SQUARE, can_turn};
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
@@ -122,6 +122,8 @@ pub(super) struct Packing {
     /// Tiles can pack them on their way: they lie as tiles read them.
     pub a_by_tiles: bool,
     pub b_by_tiles: bool,
+    /// Tiles [turn](super::turning) `b` on their way.
+    pub tiles_turn_b: bool,
 }
 
 impl Packing {
@@ -145,9 +147,13 @@ impl Packing {
         let a_pays = p.n > 3 * columns && (p.a_cs != 1 || p.m <= FEW_TILES * rows);
         let a = !a_is_ready || a_is_scattered && a_pays;
         let b_reach = reach::<E>(k, p.n, p.b_rs);
+        let b_is_turned = p.b_rs == 1 && p.b_cs != 1;
+        let tiles_turn_b =
+            E::IS_COMPUTE && can_turn::<E>(S::LEVEL) && b_is_turned && !a && p.m <= rows && p.k >= SQUARE / 2;
         Self {
             a,
-            b: !E::IS_COMPUTE || p.b_cs != 1 || (b_reach > cache / 2 && p.m > 2 * rows),
+            tiles_turn_b,
+            b: !tiles_turn_b && (!E::IS_COMPUTE || p.b_cs != 1 || b_reach > cache / 2 && p.m > 2 * rows),
             a_is_scattered: a_is_scattered && !a && p.a_cs == 1,
             a_is_near: a_reach <= cache / 4,
             a_stays: p.m * k * size_of::<Sum<E>>() <= cache / 2,

@@ -114,7 +114,7 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for Driver<'_, E, D> {
     fn run<S: Simd>(self, simd: S) -> bool {
         let p = self.product;
         let pack = Packing::new::<S, E, D>(p);
-        if !pack.b {
+        if !(pack.b || pack.tiles_turn_b && self.has_small_blocks()) {
             self.blocks(simd, pack, std::ptr::null_mut());
         } else if p.m <= FEW_TILES * Tile::<S, Sum<E>>::ROWS || self.pays_by_panel(simd, pack) {
             self.panels(simd, pack);
@@ -184,6 +184,13 @@ impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
                 with(rows);
             }
         });
+    }
+
+    /// Whether the product is worth several threads, and none of its blocks of `k` is.
+    #[inline(always)]
+    fn has_small_blocks(&self) -> bool {
+        let p = self.product;
+        self.shares() && !is_worth_sharing(p.m * p.n * k_block::<E>(p.k))
     }
 
     /// Whether the product is worth several threads.

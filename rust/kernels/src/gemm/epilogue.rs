@@ -76,6 +76,11 @@ impl<T: Float> Finish<T> {
         self.is_close((0, 1), |finish| finish.gate_cs)
     }
 
+    /// Whether nothing but a bias is added to the sums of the last block.
+    pub fn is_bare(&self) -> bool {
+        !self.reads_old && self.activation == Activation::None && self.gate.get().is_null()
+    }
+
     /// How sums that are elements of `c` get there.
     pub fn way(&self, c_rs: isize, c_cs: isize) -> Way {
         if c_cs == 1 && self.is_plain() {

@@ -38,6 +38,7 @@ mod shares;
 mod split;
 mod tile;
 mod turned;
+mod turning;
 
 use crate::MAX_RANK;
 use crate::nest::Nest;

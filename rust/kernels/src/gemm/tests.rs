@@ -1,5 +1,6 @@
 mod row;
 mod row_sums;
+mod turning;
 
 use super::blocking::Packing;
 use super::*;

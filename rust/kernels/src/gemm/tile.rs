@@ -5,8 +5,10 @@ use super::fetch::{self, Fetch};
 use super::multiply::{Multiply, Ones};
 use super::pack::row_step;
 use super::turned::FinishTurned;
+use super::turning;
 use super::{Activation, Single};
 use crate::simd::{self, Float, FloatElem, FloatVec, Kernel, Level, MAX_LANES, Simd};
+use crate::transpose::can_turn;
 use std::marker::PhantomData;
 
 /// A few rows of `c` over some of its columns, for one block of `k`, and those as many rows further on.
@@ -25,8 +27,9 @@ pub(super) struct Strip<'a, T> {
     /// From row to row, where columns are neighbours; from column to column, where rows are.
     pub a_step: isize,
     pub b: *const T,
-    /// From row to row of `b`, whose columns are neighbours.
+    /// From row to row of `b`, whose columns are neighbours; from column to column, where tiles [turn](super::turning) it.
     pub b_rs: isize,
+    pub turns_b: bool,
     /// From panel to panel.
     pub b_panel: isize,
     /// Where tiles' columns of `b` are still to be packed from; else null. Its elements are those of products.
@@ -190,6 +193,18 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool>
     unsafe fn strip<S: Simd>(simd: S, strip: &mut Strip<'_, T>) {
         let (lanes, panel) = (T::Vec::<S>::LANES, Tile::<S, T>::COLUMNS);
         let half = if D::IS_PAIR { 0 } else { T::Vec::<S::Half>::LANES % lanes };
+        if strip.turns_b && can_turn::<T>(S::LEVEL) && !D::IS_PAIR {
+            while strip.n > 0 {
+                let columns = lanes.min(strip.n);
+                // SAFETY: promised by the caller.
+                unsafe {
+                    let sums = turning::sums::<S, T, R, ROWS_ARE_CLOSE>(simd, strip, columns);
+                    finish::<S, T, D, R, 1, true>(simd, strip, sums, columns);
+                }
+                strip.skip(columns, columns as isize * strip.b_rs);
+            }
+            return;
+        }
         // SAFETY: promised by the caller.
         unsafe {
             while strip.packs() && strip.n >= panel {
@@ -344,6 +359,22 @@ unsafe fn tile<
         }
     }
     // SAFETY: inside the matrices.
+    unsafe { finish::<S, T, D, R, V, CUT>(simd, strip, sums, columns) }
+}
+
+/// What becomes of a tile's sums.
+///
+/// # Safety
+/// The tile is inside `c`.
+#[inline(always)]
+unsafe fn finish<S: Simd, T: Single, D: Multiply<T>, const R: usize, const V: usize, const CUT: bool>(
+    simd: S,
+    strip: &Strip<'_, T>,
+    mut sums: [[T::Vec<S>; V]; R],
+    columns: usize,
+) {
+    let last = columns - (V - 1) * T::Vec::<S>::LANES;
+    // SAFETY: inside the matrices.
     unsafe {
         if strip.way == Way::Plain {
             let finish = strip.finish;
@@ -357,6 +388,8 @@ unsafe fn tile<
             activate(finish.activation, &mut sums);
             gate::<S, T, R, V, CUT>(simd, strip, &mut sums, last);
             store::<S, T, Ones, R, V, CUT>(simd, sums, false, strip.c, strip.c_rs, last);
+        } else if R <= turning::FEW && V == 1 && strip.way == Way::Turned && strip.finish.is_bare() {
+            turning::store(simd, strip, sums.map(|sums| sums[0]), columns);
         } else {
             spill::<S, T, R, V>(simd, strip, sums, columns);
         }
