@@ -122,7 +122,7 @@ pub(super) struct Packing {
     /// Tiles can pack them on their way: they lie as tiles read them.
     pub a_by_tiles: bool,
     pub b_by_tiles: bool,
-    /// Tiles [turn](super::turning) `b` on their way.
+    /// Tiles [turn](super::turned_b) `b` on their way.
     pub tiles_turn_b: bool,
 }
 

@@ -106,7 +106,7 @@ impl<T: Float> Finish<T> {
 pub(super) enum Way {
     /// From registers, a row at a time.
     Plain,
-    /// A column at a time, [turned](super::turned).
+    /// A column at a time, [turned](super::turned_c).
     Turned,
     /// Through [`FinishTile`].
     Long,

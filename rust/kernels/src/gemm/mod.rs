@@ -37,8 +37,8 @@ mod row_sums;
 mod shares;
 mod split;
 mod tile;
-mod turned;
-mod turning;
+mod turned_b;
+mod turned_c;
 
 use crate::MAX_RANK;
 use crate::nest::Nest;

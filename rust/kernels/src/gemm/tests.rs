@@ -1,6 +1,6 @@
 mod row;
 mod row_sums;
-mod turning;
+mod turned_b;
 
 use super::blocking::Packing;
 use super::*;

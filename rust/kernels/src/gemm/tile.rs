@@ -4,8 +4,8 @@ use super::epilogue::{Finish, FinishTile, Way, gated};
 use super::fetch::{self, Fetch};
 use super::multiply::{Multiply, Ones};
 use super::pack::row_step;
-use super::turned::FinishTurned;
-use super::turning;
+use super::turned_b;
+use super::turned_c::{self, FinishTurned};
 use super::{Activation, Single};
 use crate::simd::{self, Float, FloatElem, FloatVec, Kernel, Level, MAX_LANES, Simd};
 use crate::transpose::can_turn;
@@ -27,7 +27,7 @@ pub(super) struct Strip<'a, T> {
     /// From row to row, where columns are neighbours; from column to column, where rows are.
     pub a_step: isize,
     pub b: *const T,
-    /// From row to row of `b`, whose columns are neighbours; from column to column, where tiles [turn](super::turning) it.
+    /// From row to row of `b`, whose columns are neighbours; from column to column, where tiles [turn](super::turned_b) it.
     pub b_rs: isize,
     pub turns_b: bool,
     /// From panel to panel.
@@ -198,7 +198,7 @@ impl<T: Single, D: Multiply<T>, const R: usize, const ROWS_ARE_CLOSE: bool>
                 let columns = lanes.min(strip.n);
                 // SAFETY: promised by the caller.
                 unsafe {
-                    let sums = turning::sums::<S, T, R, ROWS_ARE_CLOSE>(simd, strip, columns);
+                    let sums = turned_b::sums::<S, T, R, ROWS_ARE_CLOSE>(simd, strip, columns);
                     finish::<S, T, D, R, 1, true>(simd, strip, sums, columns);
                 }
                 strip.skip(columns, columns as isize * strip.b_rs);
@@ -388,8 +388,8 @@ unsafe fn finish<S: Simd, T: Single, D: Multiply<T>, const R: usize, const V: us
             activate(finish.activation, &mut sums);
             gate::<S, T, R, V, CUT>(simd, strip, &mut sums, last);
             store::<S, T, Ones, R, V, CUT>(simd, sums, false, strip.c, strip.c_rs, last);
-        } else if R <= turning::FEW && V == 1 && strip.way == Way::Turned && strip.finish.is_bare() {
-            turning::store(simd, strip, sums.map(|sums| sums[0]), columns);
+        } else if R <= turned_c::FEW && V == 1 && strip.way == Way::Turned && strip.finish.is_bare() {
+            turned_c::store_few(simd, strip, sums.map(|sums| sums[0]), columns);
         } else {
             spill::<S, T, R, V>(simd, strip, sums, columns);
         }

@@ -3,6 +3,7 @@ use super::Single;
 use super::blocking::{MAX_ROWS, VECTORS};
 use super::epilogue::{FinishTile, gated};
 use super::pack::row_step;
+use super::tile::Strip;
 use crate::simd::{FloatVec, Kernel, MAX_LANES, Simd};
 use crate::transpose;
 use std::mem::MaybeUninit;
@@ -77,6 +78,39 @@ impl<T: Single> FinishTurned<'_, T> {
                         gated::<S, T>(simd, value, load(finish.gate_at(tile.row + first, tile.column + j)));
                 }
                 if WHOLE { value.store(c) } else { value.store_first(c, n) }
+            }
+        }
+    }
+}
+
+/// The most rows whose sums are soonest turned one by one on their way to a `c` whose rows are close.
+pub(super) const FEW: usize = 4;
+
+/// Stores the sums of as few rows, [turned](super::epilogue::Way::Turned) and [bare](super::epilogue::Finish::is_bare).
+///
+/// # Safety
+/// The tile is inside `c`.
+#[inline(always)]
+pub(super) unsafe fn store_few<S: Simd, T: Single, const R: usize>(
+    simd: S,
+    strip: &Strip<'_, T>,
+    mut sums: [T::Vec<S>; R],
+    columns: usize,
+) {
+    let bias = strip.finish.bias.get().cast::<T>();
+    let mut spilled = [[T::default(); MAX_LANES]; R];
+    // SAFETY: promised by the caller.
+    unsafe {
+        for r in 0..R {
+            if !bias.is_null() {
+                sums[r] = sums[r] + T::Vec::<S>::splat(simd, *bias.add(strip.row + r));
+            }
+            sums[r].store(spilled[r].as_mut_ptr());
+        }
+        for j in 0..columns {
+            let c = strip.c.offset(j as isize * strip.c_cs);
+            for (r, spilled) in spilled.iter().enumerate() {
+                *c.add(r) = *spilled.get_unchecked(j);
             }
         }
     }

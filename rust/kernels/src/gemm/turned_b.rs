@@ -2,7 +2,7 @@
 //! registers on its way to the sums, sixteen by sixteen, where packing it would take longer than all products.
 use super::Single;
 use super::tile::Strip;
-use crate::simd::{FloatVec, MAX_LANES, Simd};
+use crate::simd::{FloatVec, Simd};
 use crate::transpose::{SQUARE, turn};
 
 /// The sums of `columns` columns, at most a vector.
@@ -44,37 +44,4 @@ pub(super) unsafe fn sums<S: Simd, T: Single, const R: usize, const ROWS_ARE_CLO
         b = b.wrapping_add(SQUARE);
     }
     sums
-}
-
-/// The most rows whose sums are soonest turned one by one on their way to a `c` whose rows are close.
-pub(super) const FEW: usize = 4;
-
-/// Stores the sums of as few rows, [turned](super::epilogue::Way::Turned) and [bare](super::epilogue::Finish::is_bare).
-///
-/// # Safety
-/// The tile is inside `c`.
-#[inline(always)]
-pub(super) unsafe fn store<S: Simd, T: Single, const R: usize>(
-    simd: S,
-    strip: &Strip<'_, T>,
-    mut sums: [T::Vec<S>; R],
-    columns: usize,
-) {
-    let bias = strip.finish.bias.get().cast::<T>();
-    let mut spilled = [[T::default(); MAX_LANES]; R];
-    // SAFETY: promised by the caller.
-    unsafe {
-        for r in 0..R {
-            if !bias.is_null() {
-                sums[r] = sums[r] + T::Vec::<S>::splat(simd, *bias.add(strip.row + r));
-            }
-            sums[r].store(spilled[r].as_mut_ptr());
-        }
-        for j in 0..columns {
-            let c = strip.c.offset(j as isize * strip.c_cs);
-            for (r, spilled) in spilled.iter().enumerate() {
-                *c.add(r) = *spilled.get_unchecked(j);
-            }
-        }
-    }
 }
