@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LINE", "operand"]
+__all__ = ["operand"]
 
 LINE = 64
 

@@ -139,10 +139,9 @@ pub(super) unsafe fn drive<A: Copy, B: Copy, const N: usize>(
     let (total, (n, inner)) = (nest.count(), nest.inner());
     let x = x.map(|x| x.ptr);
     let rows_are_plain = Tiles::<N>::operands().all(|i| is_row(i, inner[i]));
-    let joined = Joined::new::<A, B, N>(&nest, adjacent);
-    let is_adjacent = adjacent.is_some_and(|shortest| n >= shortest)
-        && nest.follows(MAX_OPERANDS)
-        && (0..N).all(|i| (0..=1).contains(&inner[i]));
+    let is_long = adjacent.is_some_and(|shortest| n >= shortest);
+    let joined = if is_long { None } else { Joined::new::<A, B, N>(&nest) };
+    let is_adjacent = is_long && nest.follows(MAX_OPERANDS) && (0..N).all(|i| (0..=1).contains(&inner[i]));
     let past = (n >= ROW_PAST || joined.is_some() || is_adjacent) && stream::pays(total, &x, y.ptr);
     let size = size_of::<A>().max(size_of::<B>());
     if !rows_are_plain && let Some(tiles) = Tiles::new(&nest, size, squares && !past) {

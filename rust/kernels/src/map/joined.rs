@@ -36,27 +36,21 @@ pub(super) struct Joined {
 }
 
 impl Joined {
-    /// The rows of a nest of `N` inputs and, last, the output, if they are such; rows of `adjacent` elements or more are
-    /// computed [otherwise](super::adjacent).
-    pub fn new<A, B, const N: usize>(
-        nest: &Nest<{ MAX_OPERANDS + 1 }>,
-        adjacent: Option<usize>,
-    ) -> Option<Self> {
+    /// The rows of a nest of `N` inputs and, last, the output, if they are such.
+    pub fn new<A, B, const N: usize>(nest: &Nest<{ MAX_OPERANDS + 1 }>) -> Option<Self> {
         if nest.rank() != 2 || nest.count() < WORTH {
             return None;
         }
         let (n, step, down) = (nest.extent(1), nest.strides(1), nest.strides(0));
-        let follows = |i: &usize| step[*i] == 1 && down[*i] == n as isize;
         let bytes = n * size_of::<A>().max(size_of::<B>());
         // Whole rows that are whole cache lines too: all blocks begin at the same place in a row.
         let unit = n * LINE / size_of::<A>().min(size_of::<B>());
         let block = BLOCK / unit * unit;
         // Rows of whole cache lines are as quick by themselves.
-        let is_long = adjacent.is_some_and(|shortest| n >= shortest);
-        if block == 0 || is_long || bytes.is_multiple_of(LINE) || !follows(&MAX_OPERANDS) {
+        if block == 0 || bytes.is_multiple_of(LINE) || !nest.follows(MAX_OPERANDS) {
             return None;
         }
-        let mut others = (0..N).filter(|i| !follows(i));
+        let mut others = (0..N).filter(|&i| !nest.follows(i));
         let lone = others.next().filter(|_| others.next().is_none())?;
         let repeats = step[lone] == 1 && down[lone] == 0;
         let spreads = step[lone] == 0 && n < SHORT && matches!(size_of::<A>(), 4 | 8);

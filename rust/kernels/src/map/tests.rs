@@ -117,6 +117,17 @@ fn walks<A: Copy + Debug, C: Copy + Debug, B: Copy + Debug + PartialEq, const N:
     }
 }
 
+/// Every level, each with so many threads.
+fn everywhere(threads: &[usize], check: impl Fn()) {
+    for level in available() {
+        for &threads in threads {
+            set_num_threads(threads);
+            with_level(level, &check);
+        }
+    }
+    set_num_threads(0);
+}
+
 /// One element, by the kernel itself: so bits may not depend on the place.
 fn alone<T: FloatElem, F: Formula<N>, const N: usize>(f: F, x: [T; N], blank: T) -> T {
     let mut y = blank;
@@ -373,18 +384,12 @@ fn tiles<T: FloatElem + Debug + PartialEq>(of: fn(f32) -> T) {
 
 #[test]
 fn tiles_of_any_layout() {
-    for level in available() {
-        for threads in [1, 2, 3] {
-            set_num_threads(threads);
-            with_level(level, || {
-                tiles::<f32>(|x| x);
-                tiles::<f64>(f64::from);
-                tiles::<bf16>(bf16::from_f32);
-                tiles::<f16>(f16::from_f32);
-            });
-        }
-    }
-    set_num_threads(0);
+    everywhere(&[1, 2, 3], || {
+        tiles::<f32>(|x| x);
+        tiles::<f64>(f64::from);
+        tiles::<bf16>(bf16::from_f32);
+        tiles::<f16>(f16::from_f32);
+    });
 }
 
 /// One input across the other and the output, which is the other or none, its rows with gaps or without.
@@ -420,17 +425,11 @@ fn across<T: FloatElem + Debug + PartialEq>(of: fn(f32) -> T) {
 
 #[test]
 fn inputs_across_each_other() {
-    for level in available() {
-        for threads in [1, 3] {
-            set_num_threads(threads);
-            with_level(level, || {
-                across::<f32>(|x| x);
-                across::<f64>(f64::from);
-                across::<bf16>(bf16::from_f32);
-            });
-        }
-    }
-    set_num_threads(0);
+    everywhere(&[1, 3], || {
+        across::<f32>(|x| x);
+        across::<f64>(f64::from);
+        across::<bf16>(bf16::from_f32);
+    });
 }
 
 /// Rows of a few elements: each operand with another step along them and from one to the next, or all following each other.
@@ -471,17 +470,11 @@ fn short_rows<T: FloatElem + Debug + PartialEq>(of: fn(f32) -> T) {
 
 #[test]
 fn short_rows_with_gaps() {
-    for level in available() {
-        for threads in [1, 3] {
-            set_num_threads(threads);
-            with_level(level, || {
-                short_rows::<f32>(|x| x);
-                short_rows::<f64>(f64::from);
-                short_rows::<bf16>(bf16::from_f32);
-            });
-        }
-    }
-    set_num_threads(0);
+    everywhere(&[1, 3], || {
+        short_rows::<f32>(|x| x);
+        short_rows::<f64>(f64::from);
+        short_rows::<bf16>(bf16::from_f32);
+    });
 }
 
 #[test]

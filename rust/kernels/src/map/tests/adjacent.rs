@@ -72,15 +72,9 @@ fn layouts<T: FloatElem + Debug + PartialEq>(of: fn(f32) -> T) {
 
 #[test]
 fn adjacent_rows() {
-    for level in available() {
-        for threads in [1, 3] {
-            set_num_threads(threads);
-            with_level(level, || {
-                layouts::<f32>(|x| x);
-                layouts::<f64>(f64::from);
-                layouts::<bf16>(bf16::from_f32);
-            });
-        }
-    }
-    set_num_threads(0);
+    everywhere(&[1, 3], || {
+        layouts::<f32>(|x| x);
+        layouts::<f64>(f64::from);
+        layouts::<bf16>(bf16::from_f32);
+    });
 }
