@@ -37,18 +37,25 @@ pub fn tensor<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Option<Cow<'a, Tensor
 }
 
 /// The operand beside a tensor of `dtype`: a number is weak, taking that dtype where it can.
+// Mostly it is a tensor already: all else is apart.
+#[inline]
 pub fn beside<'a>(value: &'a Bound<'_, PyAny>, dtype: DType) -> PyResult<Option<Cow<'a, Tensor>>> {
-    // Mostly it is a tensor: to find that it is no number takes longer.
-    if !value.is_instance_of::<PyTensor>()
-        && let Some(x) = number(value)?
-    {
-        let dtype = dtype.with_scalar(x.category());
-        return engine(|| x.to_tensor(dtype)).map(|t| Some(Cow::Owned(t)));
+    if let Ok(t) = value.cast::<PyTensor>() {
+        return Ok(Some(Cow::Borrowed(t.get().tensor())));
     }
-    tensor(value)
+    Ok(converted(value, dtype)?.map(Cow::Owned))
+}
+
+#[inline(never)]
+fn converted(value: &Bound<'_, PyAny>, dtype: DType) -> PyResult<Option<Tensor>> {
+    match number(value)? {
+        Some(x) => engine(|| x.to_tensor(dtype.with_scalar(x.category()))).map(Some),
+        None => array::from_array(value),
+    }
 }
 
 /// As [`beside`], an error for what is no operand.
+#[inline]
 pub fn required<'a>(value: &'a Bound<'_, PyAny>, dtype: DType, op: &str) -> PyResult<Cow<'a, Tensor>> {
     beside(value, dtype)?.ok_or_else(|| {
         let kind = value.get_type().name().map_or_else(|_| "?".into(), |n| n.to_string());

@@ -84,6 +84,8 @@ pub(super) const PLAIN: Product<'static> = Product {
 const NOWHERE: Matrix = Matrix { ptr: std::ptr::null_mut(), rows: 0, cols: 0 };
 
 impl Product<'_> {
+    // Small products feel it when all this goes through memory.
+    #[inline(always)]
     pub fn run(self) -> Result<()> {
         macro_rules! run {
             ($t:ty) => {{

@@ -127,6 +127,8 @@ pub(super) struct Packing {
 }
 
 impl Packing {
+    // Not by way of memory, where a few bytes are not soon read as one word.
+    #[inline(always)]
     pub fn new<S: Simd, E: GemmElem, D: Multiply<Sum<E>>>(p: &Product<E>) -> Self {
         let (rows, columns) = (Tile::<S, Sum<E>>::ROWS, Tile::<S, Sum<E>>::COLUMNS);
         let k = k_block::<E>(p.k);
@@ -186,7 +188,8 @@ pub(super) fn packed_bytes<T: GemmElem>(n: usize, k: usize) -> usize {
 
 /// The height of tiles or parts, of `most` rows at most, that cover `m` rows most evenly.
 pub(super) fn even_rows(m: usize, most: usize) -> usize {
-    m.div_ceil(m.div_ceil(most))
+    // Without dividing, which small products would feel.
+    if m <= most { m } else { m.div_ceil(m.div_ceil(most)) }
 }
 
 /// Columns of `b` whose block, `k` long, stays in a core's level-two cache beside other work; a multiple of `panel`.

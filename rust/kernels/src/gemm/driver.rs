@@ -114,7 +114,9 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for Driver<'_, E, D> {
     fn run<S: Simd>(self, simd: S) -> bool {
         let p = self.product;
         let pack = Packing::new::<S, E, D>(p);
-        if !(pack.b || pack.tiles_turn_b && self.has_small_blocks()) {
+        if self.is_in_place(pack) {
+            self.in_place(simd, pack);
+        } else if !(pack.b || pack.tiles_turn_b && self.has_small_blocks()) {
             self.blocks(simd, pack, std::ptr::null_mut());
         } else if p.m <= FEW_TILES * Tile::<S, Sum<E>>::ROWS || self.pays_by_panel(simd, pack) {
             self.panels(simd, pack);
@@ -133,6 +135,27 @@ impl<E: GemmElem, D: Multiply<Sum<E>>> Kernel for Driver<'_, E, D> {
 impl<'a, E: GemmElem, D: Multiply<Sum<E>>> Driver<'a, E, D> {
     fn new(product: &'a Product<E>, packed: *mut u8, may_share: bool, with: WithRows<'a>) -> Self {
         Self { product, packed, may_share, with, multiply: PhantomData }
+    }
+
+    /// Whether all is one small block for this thread, read where it lies.
+    #[inline(always)]
+    fn is_in_place(&self, pack: Packing) -> bool {
+        let p = self.product;
+        let is_read = E::IS_COMPUTE && !pack.a && !pack.b && !pack.a_is_scattered;
+        is_read && p.k <= E::K_BLOCK && p.work() < 4 * GRAIN && !self.shares()
+    }
+
+    /// All in one, with nothing between the product and its tiles: small ones would spend most of their time there.
+    #[inline(always)]
+    fn in_place<S: Simd>(&self, simd: S, pack: Packing) {
+        let p = self.product;
+        let (column, n, k_done, k, finish) = (0, p.n, 0, p.k, p.finish(true, true));
+        let (packed, packing_row, multiply) = (Shared(std::ptr::null_mut()), None, PhantomData);
+        let block = Block::<E, D> { p, pack, column, n, k_done, k, packed, packing_row, finish, multiply };
+        let high = pack.tile_rows::<S, Sum<E>>(p.m);
+        let rows = RowTiles { high, packed: None, tiles_pack: false, fetch: None };
+        // SAFETY: the matrices are valid, and nothing is packed.
+        unsafe { block.strips(simd, Part { row: 0, m: p.m, column, n }, rows) };
     }
 
     /// Whether each panel of `b` is best used as soon as it is packed, by whoever packed it: where that needs no other

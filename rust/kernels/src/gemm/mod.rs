@@ -152,6 +152,10 @@ pub struct Batch<'a> {
 /// The bytes of scratch [`gemm`] needs for an `m` by `k` times `k` by `n` product, or for a batch of them, whatever the
 /// strides.
 pub fn workspace<T: GemmElem>(m: usize, n: usize, k: usize, is_batch: bool) -> usize {
+    // Mostly asked for, and by products that take less time than the rest of this.
+    if !is_batch && k <= T::K_BLOCK && driver::is_small::<T>(m.min(n), m.max(n), k) {
+        return 0;
+    }
     let bytes = |m, n| {
         // Products of a batch may be folded into a larger one.
         let is_small = !is_batch && driver::is_small::<T>(m, n, k);

@@ -1,7 +1,7 @@
 //! The matrix is close along `k`, or nowhere: vectors hold a piece of a column, a lane each chain.
 use super::{ROUNDS, Tiles, chains, group, piece};
 use crate::gemm::{GemmElem, Sum, Vector};
-use crate::simd::{Float, FloatVec, MAX_LANES, Simd};
+use crate::simd::{self, Float, FloatVec, LINE, MAX_LANES, Simd};
 use std::ops::Range;
 
 /// The most vectors that hold a lane for each chain: four, of 128 bits.
@@ -80,7 +80,12 @@ impl<E: GemmElem> Tiles<'_, E> {
         // SAFETY: promised by the caller.
         unsafe {
             for j in (0..whole).step_by(TOGETHER) {
-                self.some::<S>(simd, first + j, k.clone(), self.sums_of(&k, j, wide));
+                let (k, sums) = (k.clone(), self.sums_of(&k, j, wide));
+                if self.stretch.is_far {
+                    self.some::<S, true>(simd, first + j, k, sums)
+                } else {
+                    self.some::<S, false>(simd, first + j, k, sums)
+                }
             }
             for j in whole..n {
                 self.one::<S>(simd, first + j, k.clone(), self.sums_of(&k, j, wide));
@@ -96,9 +101,10 @@ impl<E: GemmElem> Tiles<'_, E> {
         Sums { end: sums.after(k.start), ..sums }
     }
 
-    /// Sums up some columns from `j` on.
+    /// Sums up some columns from `j` on, and where they are far asks for as many more: what a core itself fetches ahead ends with
+    /// a page, and columns are seldom longer.
     #[inline(always)]
-    unsafe fn some<S: Simd>(
+    unsafe fn some<S: Simd, const IS_FAR: bool>(
         &self,
         simd: S,
         j: usize,
@@ -111,6 +117,15 @@ impl<E: GemmElem> Tiles<'_, E> {
         // SAFETY: promised by the caller.
         unsafe {
             for at in (k.start..whole).step_by(piece) {
+                if IS_FAR {
+                    for column in columns {
+                        let next =
+                            column.wrapping_offset(TOGETHER as isize * self.stretch.p.b_cs + at as isize);
+                        for line in (0..piece).step_by(LINE / size_of::<E>()) {
+                            simd::prefetch_far(next.wrapping_add(line));
+                        }
+                    }
+                }
                 add_side_by_side::<S, E>(simd, self.whole_chains(simd, at, columns), sums.at(at));
             }
             for at in (whole..k.end).step_by(piece) {

@@ -73,10 +73,14 @@ const UNIT: usize = 32;
 /// # Safety
 /// As for `driver::run`; `m == 1`.
 pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, may_share: bool) {
-    let is_cached = b_bytes(product) <= CACHED_BYTES;
+    let is_shared = may_share && product.work() >= 2 * GRAIN;
+    let bytes = b_bytes(product);
+    let is_cached = bytes <= CACHED_BYTES;
+    // What each core reads of it.
+    let is_far = !is_cached && bytes > CACHED_BYTES * if is_shared { pool::num_threads() } else { 1 };
     let stretch = |columns: Range<usize>| {
         let is_narrow = columns.len() * size_of::<Sum<E>>() <= NARROW;
-        let stretch = Stretch { p: product, columns };
+        let stretch = Stretch { p: product, columns, is_far };
         // SAFETY: the level is supported; tasks write different columns.
         unsafe {
             if is_narrow {
@@ -89,7 +93,7 @@ pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, may_sh
         }
     };
     let n = product.n;
-    if may_share && product.work() >= 2 * GRAIN {
+    if is_shared {
         let mut grain = GRAIN.div_ceil(UNIT * product.k.max(1));
         if product.b_cs == 1 {
             // Long rows rather than many tasks.
@@ -120,6 +124,8 @@ fn b_bytes<E: GemmElem>(p: &Product<E>) -> usize {
 struct Stretch<'a, E: GemmElem> {
     p: &'a Product<E>,
     columns: Range<usize>,
+    /// The matrix comes from beyond the caches.
+    is_far: bool,
 }
 
 impl<E: GemmElem> Stretch<'_, E> {
@@ -165,7 +171,7 @@ impl<E: GemmElem> Kernel for Tiles<'_, E> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Stretch { p, columns } = &self.stretch;
+        let Stretch { p, columns, .. } = &self.stretch;
         // A column alone is close both ways: along `k` it makes whole vectors.
         let by_columns = p.b_cs != 1 || (p.n == 1 && p.b_rs == 1);
         // Columns are gone along from block to block.

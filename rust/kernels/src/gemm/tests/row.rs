@@ -62,3 +62,17 @@ fn bits_of_one_row_follow_the_promise() {
         });
     }
 }
+
+/// Columns of a matrix that no cache holds are asked for early; those of half of it are not.
+#[test]
+fn bits_of_one_row_are_those_of_a_matrix_half_as_wide() {
+    let (n, k) = (1030, 2100);
+    everywhere(|| {
+        let values = |n| {
+            let case =
+                Case { layouts: [Layout::Rows, Layout::Columns, Layout::Rows], ..Case::plain(1, n, k) };
+            case.run::<f32>().values(1, n)
+        };
+        assert!(values(n)[..n / 2] == values(n / 2));
+    });
+}
