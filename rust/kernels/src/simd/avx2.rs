@@ -257,6 +257,16 @@ fn look_up(table: &[f32; 16], index: U32x8) -> Self {
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
     unsafe { (Self(_mm256_unpacklo_ps(self.0, other.0)), Self(_mm256_unpackhi_ps(self.0, other.0))) }
+}
+#[inline(always)]
+unsafe fn store_128(self, ptr: *mut f32) {
+    // SAFETY: the vector, and the caller's promise.
+    unsafe { _mm_storeu_ps(ptr, _mm256_castps256_ps128(self.0)) }
+}
+#[inline(always)]
+fn nth_128(self, i: usize) -> Self {
+    // SAFETY: a vector exists only where its level is supported.
+    if i == 0 { self } else { Self(unsafe { _mm256_castps128_ps256(_mm256_extractf128_ps::<1>(self.0)) }) }
 });
 
 float!(F64x4, f64, 4, __m256d, U64x4, M4;
@@ -280,6 +290,16 @@ unsafe fn load_every_second(_: Avx2, ptr: *const f64) -> Self {
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
     unsafe { (Self(_mm256_unpacklo_pd(self.0, other.0)), Self(_mm256_unpackhi_pd(self.0, other.0))) }
+}
+#[inline(always)]
+unsafe fn store_128(self, ptr: *mut f64) {
+    // SAFETY: the vector, and the caller's promise.
+    unsafe { _mm_storeu_pd(ptr, _mm256_castpd256_pd128(self.0)) }
+}
+#[inline(always)]
+fn nth_128(self, i: usize) -> Self {
+    // SAFETY: a vector exists only where its level is supported.
+    if i == 0 { self } else { Self(unsafe { _mm256_castpd128_pd256(_mm256_extractf128_pd::<1>(self.0)) }) }
 });
 
 macro_rules! int {

@@ -262,6 +262,23 @@ fn zip(self, other: Self) -> (Self, Self) {
     unsafe { (Self(_mm512_unpacklo_ps(self.0, other.0)), Self(_mm512_unpackhi_ps(self.0, other.0))) }
 }
 #[inline(always)]
+unsafe fn store_128(self, ptr: *mut f32) {
+    // SAFETY: the vector, and the caller's promise.
+    unsafe { _mm_storeu_ps(ptr, _mm512_castps512_ps128(self.0)) }
+}
+#[inline(always)]
+fn nth_128(self, i: usize) -> Self {
+    // SAFETY: a vector exists only where its level is supported.
+    Self(unsafe {
+        match i {
+            0 => self.0,
+            1 => _mm512_castps128_ps512(_mm512_extractf32x4_ps::<1>(self.0)),
+            2 => _mm512_castps128_ps512(_mm512_extractf32x4_ps::<2>(self.0)),
+            _ => _mm512_castps128_ps512(_mm512_extractf32x4_ps::<3>(self.0)),
+        }
+    })
+}
+#[inline(always)]
 unsafe fn dot_pairs(self, b: Self, c: Self) -> Self {
     // SAFETY: the caller's promise; both types are 512 bits.
     Self(unsafe {
@@ -296,6 +313,23 @@ unsafe fn load_every_second(_: Avx512, ptr: *const f64) -> Self {
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
     unsafe { (Self(_mm512_unpacklo_pd(self.0, other.0)), Self(_mm512_unpackhi_pd(self.0, other.0))) }
+}
+#[inline(always)]
+unsafe fn store_128(self, ptr: *mut f64) {
+    // SAFETY: the vector, and the caller's promise.
+    unsafe { _mm_storeu_pd(ptr, _mm512_castpd512_pd128(self.0)) }
+}
+#[inline(always)]
+fn nth_128(self, i: usize) -> Self {
+    // SAFETY: a vector exists only where its level is supported.
+    Self(unsafe {
+        match i {
+            0 => self.0,
+            1 => _mm512_castpd128_pd512(_mm512_extractf64x2_pd::<1>(self.0)),
+            2 => _mm512_castpd128_pd512(_mm512_extractf64x2_pd::<2>(self.0)),
+            _ => _mm512_castpd128_pd512(_mm512_extractf64x2_pd::<3>(self.0)),
+        }
+    })
 });
 
 macro_rules! int {

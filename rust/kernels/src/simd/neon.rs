@@ -227,6 +227,15 @@ fn look_up(table: &[f32; 16], index: U32x4) -> Self {
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
     unsafe { (Self(vzip1q_f32(self.0, other.0)), Self(vzip2q_f32(self.0, other.0))) }
+}
+#[inline(always)]
+unsafe fn store_128(self, ptr: *mut f32) {
+    // SAFETY: the caller's promise.
+    unsafe { self.store(ptr) }
+}
+#[inline(always)]
+fn nth_128(self, _: usize) -> Self {
+    self
 });
 
 float!(F64x2, f64, 2, float64x2_t, U64x2, M64, uint64x2_t;
@@ -239,6 +248,15 @@ float!(F64x2, f64, 2, float64x2_t, U64x2, M64, uint64x2_t;
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
     unsafe { (Self(vzip1q_f64(self.0, other.0)), Self(vzip2q_f64(self.0, other.0))) }
+}
+#[inline(always)]
+unsafe fn store_128(self, ptr: *mut f64) {
+    // SAFETY: the caller's promise.
+    unsafe { self.store(ptr) }
+}
+#[inline(always)]
+fn nth_128(self, _: usize) -> Self {
+    self
 });
 
 macro_rules! int {

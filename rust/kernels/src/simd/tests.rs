@@ -221,6 +221,16 @@ impl<T: Scalar> Kernel for Partial<T> {
             assert!(output[n..].iter().all(|&x| x == T::from_f64(-1.0)), "{}", S::LEVEL);
         }
         let lanes = T::Vec::<S>::LANES;
+        let width = 16 / size_of::<T>();
+        for i in 0..lanes / width {
+            let part = spill(T::Vec::<S>::numbers(simd).nth_128(i));
+            let numbers: Vec<T> = (i * width..(i + 1) * width).map(|i| T::from_f64(i as f64)).collect();
+            assert_eq!(&part[..width], &numbers[..], "{}", S::LEVEL);
+            let mut stored = vec![T::default(); width];
+            // SAFETY: exactly 128 bits are there.
+            unsafe { T::Vec::<S>::numbers(simd).nth_128(i).store_128(stored.as_mut_ptr()) };
+            assert_eq!(stored, numbers, "{}", S::LEVEL);
+        }
         let input: Vec<T> = (1..2 * lanes).map(|i| T::from_f64(i as f64)).collect();
         // SAFETY: so many elements are there.
         let v: T::Vec<S> = unsafe { FloatVec::load_every_second(simd, input.as_ptr()) };

@@ -312,6 +312,29 @@ pub trait FloatVec:
         let signs = sign.lit(-0.0).to_bits();
         Self::from_bits(self.abs().to_bits() | (sign.to_bits() & signs))
     }
+    /// Its 128 bits number `i` as the first; what follows them is not said.
+    #[inline(always)]
+    fn nth_128(self, i: usize) -> Self {
+        let mut spill = [Self::Elem::default(); 2 * MAX_LANES];
+        // SAFETY: the array holds the widest vector twice.
+        unsafe {
+            self.store(spill.as_mut_ptr());
+            Self::load(self.token(), spill[i * (16 / size_of::<Self::Elem>())..].as_ptr())
+        }
+    }
+    /// Writes its first 128 bits.
+    ///
+    /// # Safety
+    /// They are writable.
+    #[inline(always)]
+    unsafe fn store_128(self, ptr: *mut Self::Elem) {
+        let mut spill = [Self::Elem::default(); MAX_LANES];
+        // SAFETY: the caller's promise; the array holds the widest vector.
+        unsafe {
+            self.store(spill.as_mut_ptr());
+            ptr.copy_from_nonoverlapping(spill.as_ptr(), 16 / size_of::<Self::Elem>());
+        }
+    }
     /// In each 128 bits the lanes of both in turns, `self`'s first: of their first halves, and of their second.
     #[inline(always)]
     fn zip(self, other: Self) -> (Self, Self) {

@@ -16,21 +16,62 @@ const MAX_GROUP: usize = 4;
 /// The chains of a piece of one column.
 type Line<E, S> = [Vector<E, S>; MAX_VECTORS];
 
+/// The least elements of a group: as many vectors hold those of columns side by side.
+const MIN_GROUP: usize = 2;
+
+/// Sums of columns side by side: in each vector those of as many as a [`group`] has elements, first.
+#[derive(Clone, Copy)]
+struct SideBySide<V>([V; TOGETHER / MIN_GROUP]);
+
+/// What can be summed up, and then kept in memory.
+trait Total: Copy {
+    type Elem;
+    /// # Safety
+    /// There is room for it.
+    unsafe fn keep(self, to: *mut Self::Elem);
+}
+
+impl<V: FloatVec> Total for SideBySide<V> {
+    type Elem = V::Elem;
+    #[inline(always)]
+    unsafe fn keep(self, to: *mut V::Elem) {
+        let width = group::<V::Elem>();
+        for (i, sums) in self.0.into_iter().enumerate().take(TOGETHER / width) {
+            // SAFETY: promised by the caller.
+            unsafe { sums.store_128(to.add(i * width)) };
+        }
+    }
+}
+
+/// Of one column.
+#[derive(Clone, Copy)]
+struct One<T>(T);
+
+impl<T: Float> Total for One<T> {
+    type Elem = T;
+    #[inline(always)]
+    unsafe fn keep(self, to: *mut T) {
+        // SAFETY: promised by the caller.
+        unsafe { *to = self.0 };
+    }
+}
+
 /// Sums of blocks, of a column each or of some columns, as they are made: pieces in order.
-struct Sums<E, T> {
-    /// Of the block so far.
+struct Sums<T: Total> {
+    /// Of the block so far, and at its beginning.
     sum: T,
+    zero: T,
     /// Where the block ends, if another follows.
     end: usize,
     /// Where all do.
     last: usize,
     length: usize,
     /// Where the sum goes, and how far on the next block's.
-    to: *mut E,
+    to: *mut T::Elem,
     wide: usize,
 }
 
-impl<E, T: Default> Sums<E, T> {
+impl<T: Total> Sums<T> {
     /// The sum that the piece which begins at `k` is added to.
     ///
     /// # Safety
@@ -39,7 +80,8 @@ impl<E, T: Default> Sums<E, T> {
     unsafe fn at(&mut self, k: usize) -> &mut T {
         if k == self.end {
             // SAFETY: promised by the caller.
-            unsafe { self.to.cast::<T>().write(std::mem::take(&mut self.sum)) };
+            unsafe { self.sum.keep(self.to) };
+            self.sum = self.zero;
             self.to = self.to.wrapping_add(self.wide);
             self.end = self.after(k);
         }
@@ -53,7 +95,7 @@ impl<E, T: Default> Sums<E, T> {
     #[inline(always)]
     unsafe fn end(self) {
         // SAFETY: promised by the caller.
-        unsafe { self.to.cast::<T>().write(self.sum) };
+        unsafe { self.sum.keep(self.to) };
     }
 
     #[inline(always)]
@@ -77,43 +119,45 @@ impl<E: GemmElem> Tiles<'_, E> {
         wide: usize,
     ) {
         let whole = n / TOGETHER * TOGETHER;
+        let none = SideBySide([Vector::<E, S>::zero(simd); TOGETHER / MIN_GROUP]);
         // SAFETY: promised by the caller.
         unsafe {
             for j in (0..whole).step_by(TOGETHER) {
-                let (k, sums) = (k.clone(), self.sums_of(&k, j, wide));
-                if self.stretch.is_far {
-                    self.some::<S, true>(simd, first + j, k, sums)
-                } else {
-                    self.some::<S, false>(simd, first + j, k, sums)
+                let (k, sums) = (k.clone(), self.sums_of(none, &k, j, wide));
+                match (self.is_close(), self.stretch.is_far) {
+                    (true, false) => self.some::<S, true, false>(simd, first + j, k, sums),
+                    (true, true) => self.some::<S, true, true>(simd, first + j, k, sums),
+                    (false, _) => self.some::<S, false, false>(simd, first + j, k, sums),
                 }
             }
             for j in whole..n {
-                self.one::<S>(simd, first + j, k.clone(), self.sums_of(&k, j, wide));
+                let sums = self.sums_of(One(Sum::<E>::default()), &k, j, wide);
+                self.one::<S>(simd, first + j, k.clone(), sums);
             }
         }
     }
 
     /// Sums of blocks of `k`, for column `j` of the room.
     #[inline(always)]
-    fn sums_of<T: Default>(&self, k: &Range<usize>, j: usize, wide: usize) -> Sums<Sum<E>, T> {
-        let (sum, length) = (T::default(), self.length);
-        let sums = Sums { sum, end: 0, last: k.end, length, to: self.sums.wrapping_add(j), wide };
+    fn sums_of<T: Total<Elem = Sum<E>>>(&self, zero: T, k: &Range<usize>, j: usize, wide: usize) -> Sums<T> {
+        let length = self.length;
+        let sums = Sums { sum: zero, zero, end: 0, last: k.end, length, to: self.sums.wrapping_add(j), wide };
         Sums { end: sums.after(k.start), ..sums }
     }
 
     /// Sums up some columns from `j` on, and where they are far asks for as many more: what a core itself fetches ahead ends with
     /// a page, and columns are seldom longer.
     #[inline(always)]
-    unsafe fn some<S: Simd, const IS_FAR: bool>(
+    unsafe fn some<S: Simd, const ARE_CLOSE: bool, const IS_FAR: bool>(
         &self,
         simd: S,
         j: usize,
         k: Range<usize>,
-        mut sums: Sums<Sum<E>, [Sum<E>; TOGETHER]>,
+        mut sums: Sums<SideBySide<Vector<E, S>>>,
     ) {
         let piece = piece::<Sum<E>>();
         let columns: [_; TOGETHER] = std::array::from_fn(|g| self.column(j + g));
-        let whole = k.start + if self.is_close() { k.len() / piece * piece } else { 0 };
+        let whole = k.start + if ARE_CLOSE { k.len() / piece * piece } else { 0 };
         // SAFETY: promised by the caller.
         unsafe {
             for at in (k.start..whole).step_by(piece) {
@@ -129,7 +173,8 @@ impl<E: GemmElem> Tiles<'_, E> {
                 add_side_by_side::<S, E>(simd, self.whole_chains(simd, at, columns), sums.at(at));
             }
             for at in (whole..k.end).step_by(piece) {
-                add_side_by_side::<S, E>(simd, self.chains(simd, at..k.end, columns), sums.at(at));
+                let lines = self.chains::<S, TOGETHER, ARE_CLOSE>(simd, at..k.end, columns);
+                add_side_by_side::<S, E>(simd, lines, sums.at(at));
             }
             sums.end();
         }
@@ -137,7 +182,7 @@ impl<E: GemmElem> Tiles<'_, E> {
 
     /// Sums up column `j`: here it is several pieces whose chains are dealt with together.
     #[inline(always)]
-    unsafe fn one<S: Simd>(&self, simd: S, j: usize, k: Range<usize>, mut sums: Sums<Sum<E>, Sum<E>>) {
+    unsafe fn one<S: Simd>(&self, simd: S, j: usize, k: Range<usize>, mut sums: Sums<One<Sum<E>>>) {
         let (width, piece) = (group::<Sum<E>>(), piece::<Sum<E>>());
         let column = self.column(j);
         let step = width * piece;
@@ -155,10 +200,12 @@ impl<E: GemmElem> Tiles<'_, E> {
             for at in (whole..k.end).step_by(step) {
                 let mut lines = none;
                 for (line, at) in lines.iter_mut().zip((at..k.end).step_by(piece)).take(width) {
-                    [*line] = if self.is_close() && at + piece <= k.end {
+                    [*line] = if !self.is_close() {
+                        self.chains::<S, 1, false>(simd, at..k.end, [column])
+                    } else if at + piece <= k.end {
                         self.whole_chains(simd, at, [column])
                     } else {
-                        self.chains(simd, at..k.end, [column])
+                        self.chains::<S, 1, true>(simd, at..k.end, [column])
                     };
                 }
                 add_in_turn::<S, E>(simd, lines, at, &mut sums);
@@ -205,9 +252,9 @@ impl<E: GemmElem> Tiles<'_, E> {
         chains
     }
 
-    /// The chains of the first piece of what is left of a block.
+    /// The chains of the first piece of what is left of a block, where all [is close](Self::is_close) or not.
     #[inline(always)]
-    unsafe fn chains<S: Simd, const G: usize>(
+    unsafe fn chains<S: Simd, const G: usize, const ARE_CLOSE: bool>(
         &self,
         simd: S,
         left: Range<usize>,
@@ -216,16 +263,17 @@ impl<E: GemmElem> Tiles<'_, E> {
         let (p, lanes, step) = (self.stretch.p, Vector::<E, S>::LANES, chains::<Sum<E>>());
         let mut chains = [[Vector::<E, S>::zero(simd); MAX_VECTORS]; G];
         let end = left.end.min(left.start + piece::<Sum<E>>());
+        let (a_cs, b_rs) = if ARE_CLOSE { (1, 1) } else { (p.a_cs, p.b_rs) };
         for v in 0..step / lanes {
             for k in (left.start + v * lanes..end).step_by(step) {
                 let n = lanes.min(end - k);
                 let at = |ptr: *const E, stride: isize| ptr.wrapping_offset(k as isize * stride);
                 // SAFETY: promised by the caller.
                 unsafe {
-                    let x = first_of::<S, E>(simd, at(p.a.get(), p.a_cs), p.a_cs, n);
+                    let x = first_of::<S, E, ARE_CLOSE>(simd, at(p.a.get(), a_cs), a_cs, n);
                     for (chains, column) in chains.iter_mut().zip(columns) {
-                        chains[v] =
-                            x.mul_add(first_of::<S, E>(simd, at(column, p.b_rs), p.b_rs, n), chains[v]);
+                        let y = first_of::<S, E, ARE_CLOSE>(simd, at(column, b_rs), b_rs, n);
+                        chains[v] = x.mul_add(y, chains[v]);
                     }
                 }
             }
@@ -239,14 +287,11 @@ impl<E: GemmElem> Tiles<'_, E> {
 fn add_side_by_side<S: Simd, E: GemmElem>(
     simd: S,
     lines: [Line<E, S>; TOGETHER],
-    sums: &mut [Sum<E>; TOGETHER],
+    SideBySide(sums): &mut SideBySide<Vector<E, S>>,
 ) {
     let width = group::<Sum<E>>();
-    for first in (0..TOGETHER).step_by(width) {
-        let groups = groups::<S, E>(simd, &lines[first..first + width]);
-        for i in 0..width {
-            sums[first + i] = sums[first + i] + piece_sum(&groups, i);
-        }
+    for i in 0..TOGETHER / width {
+        sums[i] = sums[i] + piece_sums::<S, E>(simd, &lines[i * width..(i + 1) * width]);
     }
 }
 
@@ -259,33 +304,25 @@ unsafe fn add_in_turn<S: Simd, E: GemmElem>(
     simd: S,
     lines: [Line<E, S>; MAX_GROUP],
     k: usize,
-    sums: &mut Sums<Sum<E>, Sum<E>>,
+    sums: &mut Sums<One<Sum<E>>>,
 ) {
     let width = group::<Sum<E>>();
-    let groups = groups::<S, E>(simd, &lines[..width]);
-    for i in 0..width {
-        // SAFETY: promised by the caller.
-        let sum = unsafe { sums.at(k + i * piece::<Sum<E>>()) };
-        *sum = *sum + piece_sum(&groups, i);
+    let mut pieces = [Sum::<E>::default(); MAX_LANES];
+    // SAFETY: promised by the caller; the array holds the widest vector.
+    unsafe {
+        piece_sums::<S, E>(simd, &lines[..width]).store(pieces.as_mut_ptr());
+        for (i, &sum) in pieces.iter().enumerate().take(width) {
+            let One(all) = sums.at(k + i * piece::<Sum<E>>());
+            *all = *all + sum;
+        }
     }
 }
 
-/// The sum of line `i` of those whose [`groups`] these are.
+/// The sums of as many lines as a group has chains, first in a vector: groups, and these in order.
 #[inline(always)]
-fn piece_sum<T: Float>(groups: &[T; MAX_LANES], i: usize) -> T {
-    let width = group::<T>();
-    let mut sum = groups[i];
-    for group in 1..chains::<T>() / width {
-        sum = sum + groups[group * width + i];
-    }
-    sum
-}
-
-/// The sums of the groups of as many lines as a group has chains: first those of each line's first group.
-#[inline(always)]
-fn groups<S: Simd, E: GemmElem>(simd: S, lines: &[Line<E, S>]) -> [Sum<E>; MAX_LANES] {
+fn piece_sums<S: Simd, E: GemmElem>(simd: S, lines: &[Line<E, S>]) -> Vector<E, S> {
     let (lanes, width) = (Vector::<E, S>::LANES, group::<Sum<E>>());
-    let mut groups = [Sum::<E>::default(); MAX_LANES];
+    let mut sums = Vector::<E, S>::zero(simd);
     for v in 0..chains::<Sum<E>>() / lanes {
         let mut chains = [Vector::<E, S>::zero(simd); MAX_GROUP];
         for (chains, line) in chains.iter_mut().zip(lines) {
@@ -298,22 +335,29 @@ fn groups<S: Simd, E: GemmElem>(simd: S, lines: &[Line<E, S>]) -> [Sum<E>; MAX_L
                 (chains[2 * i], chains[2 * i + 1]) = from[i].zip(from[i + width / 2]);
             }
         }
-        let mut sum = chains[0];
+        let mut groups = chains[0];
         for &chain in &chains[1..width] {
-            sum = sum + chain;
+            groups = groups + chain;
         }
-        // SAFETY: there are as many groups as a line has chains, at most as many as a vector has lanes.
-        unsafe { sum.store(groups[v * lanes..].as_mut_ptr()) };
+        for i in 0..lanes / width {
+            let group = groups.nth_128(i);
+            sums = if v + i == 0 { group } else { sums + group };
+        }
     }
-    groups
+    sums
 }
 
 /// `n` elements, `stride` apart; the other lanes are zero.
 #[inline(always)]
-unsafe fn first_of<S: Simd, E: GemmElem>(simd: S, ptr: *const E, stride: isize, n: usize) -> Vector<E, S> {
+unsafe fn first_of<S: Simd, E: GemmElem, const ARE_CLOSE: bool>(
+    simd: S,
+    ptr: *const E,
+    stride: isize,
+    n: usize,
+) -> Vector<E, S> {
     // SAFETY: promised by the caller.
     unsafe {
-        if stride == 1 {
+        if ARE_CLOSE || stride == 1 {
             return E::load_first(simd, ptr, n);
         }
         let mut buffer = [Sum::<E>::default(); MAX_LANES];
