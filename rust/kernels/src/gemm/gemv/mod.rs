@@ -76,8 +76,8 @@ pub(super) unsafe fn run<E: GemmElem>(level: Level, product: &Product<E>, may_sh
     let is_shared = may_share && product.work() >= 2 * GRAIN;
     let bytes = b_bytes(product);
     let is_cached = bytes <= CACHED_BYTES;
-    // What each core reads of it.
-    let is_far = !is_cached && bytes > CACHED_BYTES * if is_shared { pool::num_threads() } else { 1 };
+    let cores = if is_shared { pool::num_threads() } else { 1 };
+    let is_far = bytes > cores * CACHED_BYTES;
     let stretch = |columns: Range<usize>| {
         let is_narrow = columns.len() * size_of::<Sum<E>>() <= NARROW;
         let stretch = Stretch { p: product, columns, is_far };
@@ -124,7 +124,7 @@ fn b_bytes<E: GemmElem>(p: &Product<E>) -> usize {
 struct Stretch<'a, E: GemmElem> {
     p: &'a Product<E>,
     columns: Range<usize>,
-    /// The matrix comes from beyond the caches.
+    /// What each core reads of the matrix comes from beyond the caches.
     is_far: bool,
 }
 
