@@ -18,6 +18,8 @@ pub mod reduce;
 mod row;
 pub mod simd;
 pub mod softmax;
+#[cfg(test)]
+mod testing;
 mod transpose;
 
 pub use dims::{Dims, MAX_RANK, Shape, Strides};

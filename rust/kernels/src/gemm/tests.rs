@@ -5,6 +5,7 @@ mod turned_b;
 use super::blocking::Packing;
 use super::*;
 use crate::simd::{Kernel, LINE, Level, Simd, available, with_level};
+use crate::testing::everywhere;
 
 fn narrow<T: GemmElem>(x: f64) -> T {
     T::narrow(T::Compute::from_f64(x))
@@ -256,19 +257,9 @@ const SIZES: &[(usize, usize, usize)] = &[
     (70, 7, 130),
 ];
 
-/// Every level, one thread and several, both dtypes.
-fn everywhere(check: impl Fn()) {
-    for level in available() {
-        for threads in [1, 3] {
-            pool::set_num_threads(threads);
-            with_level(level, &check);
-        }
-    }
-}
-
 #[test]
 fn all_sizes_in_all_layouts() {
-    everywhere(|| {
+    everywhere(&[1, 3], || {
         for &(m, n, k) in SIZES {
             let is_large = m * n * k > 50_000;
             for a in LAYOUTS.into_iter().chain([Layout::Repeated]) {
@@ -296,7 +287,7 @@ fn all_sizes_in_all_layouts() {
 
 #[test]
 fn few_rows_begin_with_whole_vectors() {
-    everywhere(|| {
+    everywhere(&[1, 3], || {
         for (m, n, k) in [(2, 256, 20), (3, 320, 9), (2, 321, 9), (4, 320, 9)] {
             for c in [Layout::Rows, Layout::OffLine, Layout::Strided] {
                 let layouts = [Layout::Rows, Layout::OffLine, c];
@@ -311,7 +302,7 @@ fn few_rows_begin_with_whole_vectors() {
 
 #[test]
 fn matrices_with_far_lines_are_packed() {
-    everywhere(|| {
+    everywhere(&[1, 3], || {
         // The last two have more columns than a thread takes at a time.
         for (m, n, k) in [(65, 130, 520), (121, 101, 103), (6, 300, 300), (110, 300, 300)] {
             for (a, b) in [
@@ -331,7 +322,7 @@ fn matrices_with_far_lines_are_packed() {
 
 #[test]
 fn epilogues() {
-    everywhere(|| {
+    everywhere(&[1, 3], || {
         for &(m, n, k) in SIZES.iter().filter(|(m, n, k)| m * n * k < 500_000) {
             for c in LAYOUTS {
                 for beta in [0.0, 1.0, 0.5] {
@@ -508,7 +499,7 @@ fn check_bfloat16(case: Case) {
 
 #[test]
 fn batches() {
-    everywhere(|| {
+    everywhere(&[1, 3], || {
         for (m, n, k) in [
             (3, 5, 4),
             (3, 1, 4),

@@ -6,6 +6,7 @@ use crate::formula;
 use crate::operand::{In, Out};
 use crate::pool::set_num_threads;
 use crate::simd::{FloatElem, available, with_level};
+use crate::testing::everywhere;
 use half::{bf16, f16};
 use std::fmt::Debug;
 
@@ -115,17 +116,6 @@ fn walks<A: Copy + Debug, C: Copy + Debug, B: Copy + Debug + PartialEq, const N:
             }
         }
     }
-}
-
-/// Every level, each with so many threads.
-fn everywhere(threads: &[usize], check: impl Fn()) {
-    for level in available() {
-        for &threads in threads {
-            set_num_threads(threads);
-            with_level(level, &check);
-        }
-    }
-    set_num_threads(0);
 }
 
 /// One element, by the kernel itself: so bits may not depend on the place.

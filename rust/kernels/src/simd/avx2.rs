@@ -73,7 +73,8 @@ macro_rules! float {
     ($ty:ident, $elem:ty, $lanes:literal, $reg:ty, $int:ident, $mask:ident;
      set1 $set1:path, load $loadu:path, load_first $maskload:path, store $storeu:path, store_first $maskstore:path,
      stream $stream:path, round $round:ident, compare $cmp:ident, blend $blend:path, movemask $movemask:path,
-     bits $to_int:path, $from_int:path; logic $and:path, $andnot:path, $or:path, $xor:path;
+     bits $to_int:path, $from_int:path;
+     part $extract:ident, $widen:path; logic $and:path, $andnot:path, $or:path, $xor:path;
      ops $($op:ident $op_name:ident $op_intrinsic:path),+;
      1 $($one:ident = $one_intrinsic:path),+;
      2 $($two:ident = $two_intrinsic:path),+;
@@ -218,6 +219,11 @@ macro_rules! float {
                 // SAFETY: as above.
                 Self(unsafe { $from_int(bits.0) })
             }
+            #[inline(always)]
+            fn nth_128(self, i: usize) -> Self {
+                // SAFETY: a vector exists only where its level is supported.
+                if i == 0 { self } else { Self(unsafe { $widen($extract::<1>(self.0)) }) }
+            }
             methods!(1: $($one = $one_intrinsic),+);
             methods!(2: $($two = $two_intrinsic),+);
             methods!(3: $($three = $three_intrinsic),+);
@@ -230,6 +236,7 @@ float!(F32x8, f32, 8, __m256, U32x8, M8;
     set1 _mm256_set1_ps, load _mm256_loadu_ps, load_first _mm256_maskload_ps, store _mm256_storeu_ps,
     store_first _mm256_maskstore_ps, stream _mm256_stream_ps, round _mm256_round_ps, compare _mm256_cmp_ps,
     blend _mm256_blendv_ps, movemask _mm256_movemask_ps, bits _mm256_castps_si256, _mm256_castsi256_ps;
+    part _mm256_extractf128_ps, _mm256_castps128_ps256;
     logic _mm256_and_ps, _mm256_andnot_ps, _mm256_or_ps, _mm256_xor_ps;
     ops Add add _mm256_add_ps, Sub sub _mm256_sub_ps, Mul mul _mm256_mul_ps, Div div _mm256_div_ps;
     1 sqrt = _mm256_sqrt_ps;
@@ -257,22 +264,13 @@ fn look_up(table: &[f32; 16], index: U32x8) -> Self {
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
     unsafe { (Self(_mm256_unpacklo_ps(self.0, other.0)), Self(_mm256_unpackhi_ps(self.0, other.0))) }
-}
-#[inline(always)]
-unsafe fn store_128(self, ptr: *mut f32) {
-    // SAFETY: the vector, and the caller's promise.
-    unsafe { _mm_storeu_ps(ptr, _mm256_castps256_ps128(self.0)) }
-}
-#[inline(always)]
-fn nth_128(self, i: usize) -> Self {
-    // SAFETY: a vector exists only where its level is supported.
-    if i == 0 { self } else { Self(unsafe { _mm256_castps128_ps256(_mm256_extractf128_ps::<1>(self.0)) }) }
 });
 
 float!(F64x4, f64, 4, __m256d, U64x4, M4;
     set1 _mm256_set1_pd, load _mm256_loadu_pd, load_first _mm256_maskload_pd, store _mm256_storeu_pd,
     store_first _mm256_maskstore_pd, stream _mm256_stream_pd, round _mm256_round_pd, compare _mm256_cmp_pd,
     blend _mm256_blendv_pd, movemask _mm256_movemask_pd, bits _mm256_castpd_si256, _mm256_castsi256_pd;
+    part _mm256_extractf128_pd, _mm256_castpd128_pd256;
     logic _mm256_and_pd, _mm256_andnot_pd, _mm256_or_pd, _mm256_xor_pd;
     ops Add add _mm256_add_pd, Sub sub _mm256_sub_pd, Mul mul _mm256_mul_pd, Div div _mm256_div_pd;
     1 sqrt = _mm256_sqrt_pd;
@@ -290,16 +288,6 @@ unsafe fn load_every_second(_: Avx2, ptr: *const f64) -> Self {
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
     unsafe { (Self(_mm256_unpacklo_pd(self.0, other.0)), Self(_mm256_unpackhi_pd(self.0, other.0))) }
-}
-#[inline(always)]
-unsafe fn store_128(self, ptr: *mut f64) {
-    // SAFETY: the vector, and the caller's promise.
-    unsafe { _mm_storeu_pd(ptr, _mm256_castpd256_pd128(self.0)) }
-}
-#[inline(always)]
-fn nth_128(self, i: usize) -> Self {
-    // SAFETY: a vector exists only where its level is supported.
-    if i == 0 { self } else { Self(unsafe { _mm256_castpd128_pd256(_mm256_extractf128_pd::<1>(self.0)) }) }
 });
 
 macro_rules! int {

@@ -77,7 +77,7 @@ macro_rules! float {
     ($ty:ident, $elem:ty, $lanes:literal, $reg:ty, $bits:ty, $int:ident, $mask:ident;
      set1 $set1:path, load $loadu:path, load_first $maskz_loadu:path, store $storeu:path,
      store_first $mask_storeu:path, stream $stream:path, round $round:ident, xor $xor:path, compare $cmp:ident,
-     blend $blend:path, bits $to_int:path, $from_int:path;
+     blend $blend:path, bits $to_int:path, $from_int:path; part $extract:ident, $widen:path;
      ops $($op:ident $op_name:ident $op_intrinsic:path),+;
      1 $($one:ident = $one_intrinsic:path),+;
      2 $($two:ident = $two_intrinsic:path),+;
@@ -226,6 +226,18 @@ macro_rules! float {
                 // SAFETY: as above.
                 Self(unsafe { $from_int(bits.0) })
             }
+            #[inline(always)]
+            fn nth_128(self, i: usize) -> Self {
+                // SAFETY: a vector exists only where its level is supported.
+                Self(unsafe {
+                    match i {
+                        0 => self.0,
+                        1 => $widen($extract::<1>(self.0)),
+                        2 => $widen($extract::<2>(self.0)),
+                        _ => $widen($extract::<3>(self.0)),
+                    }
+                })
+            }
             methods!(1: $($one = $one_intrinsic),+);
             methods!(2: $($two = $two_intrinsic),+);
             methods!(3: $($three = $three_intrinsic),+);
@@ -238,6 +250,7 @@ float!(F32x16, f32, 16, __m512, u16, U32x16, M16;
     set1 _mm512_set1_ps, load _mm512_loadu_ps, load_first _mm512_maskz_loadu_ps, store _mm512_storeu_ps,
     store_first _mm512_mask_storeu_ps, stream _mm512_stream_ps, round _mm512_roundscale_ps, xor _mm512_xor_ps,
     compare _mm512_cmp_ps_mask, blend _mm512_mask_blend_ps, bits _mm512_castps_si512, _mm512_castsi512_ps;
+    part _mm512_extractf32x4_ps, _mm512_castps128_ps512;
     ops Add add _mm512_add_ps, Sub sub _mm512_sub_ps, Mul mul _mm512_mul_ps, Div div _mm512_div_ps;
     1 abs = _mm512_abs_ps, sqrt = _mm512_sqrt_ps;
     2 max = _mm512_max_ps, min = _mm512_min_ps, scale = _mm512_scalef_ps;
@@ -262,23 +275,6 @@ fn zip(self, other: Self) -> (Self, Self) {
     unsafe { (Self(_mm512_unpacklo_ps(self.0, other.0)), Self(_mm512_unpackhi_ps(self.0, other.0))) }
 }
 #[inline(always)]
-unsafe fn store_128(self, ptr: *mut f32) {
-    // SAFETY: the vector, and the caller's promise.
-    unsafe { _mm_storeu_ps(ptr, _mm512_castps512_ps128(self.0)) }
-}
-#[inline(always)]
-fn nth_128(self, i: usize) -> Self {
-    // SAFETY: a vector exists only where its level is supported.
-    Self(unsafe {
-        match i {
-            0 => self.0,
-            1 => _mm512_castps128_ps512(_mm512_extractf32x4_ps::<1>(self.0)),
-            2 => _mm512_castps128_ps512(_mm512_extractf32x4_ps::<2>(self.0)),
-            _ => _mm512_castps128_ps512(_mm512_extractf32x4_ps::<3>(self.0)),
-        }
-    })
-}
-#[inline(always)]
 unsafe fn dot_pairs(self, b: Self, c: Self) -> Self {
     // SAFETY: the caller's promise; both types are 512 bits.
     Self(unsafe {
@@ -296,6 +292,7 @@ float!(F64x8, f64, 8, __m512d, u8, U64x8, M8;
     set1 _mm512_set1_pd, load _mm512_loadu_pd, load_first _mm512_maskz_loadu_pd, store _mm512_storeu_pd,
     store_first _mm512_mask_storeu_pd, stream _mm512_stream_pd, round _mm512_roundscale_pd, xor _mm512_xor_pd,
     compare _mm512_cmp_pd_mask, blend _mm512_mask_blend_pd, bits _mm512_castpd_si512, _mm512_castsi512_pd;
+    part _mm512_extractf64x2_pd, _mm512_castpd128_pd512;
     ops Add add _mm512_add_pd, Sub sub _mm512_sub_pd, Mul mul _mm512_mul_pd, Div div _mm512_div_pd;
     1 abs = _mm512_abs_pd, sqrt = _mm512_sqrt_pd;
     2 max = _mm512_max_pd, min = _mm512_min_pd, scale = _mm512_scalef_pd;
@@ -313,23 +310,6 @@ unsafe fn load_every_second(_: Avx512, ptr: *const f64) -> Self {
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
     unsafe { (Self(_mm512_unpacklo_pd(self.0, other.0)), Self(_mm512_unpackhi_pd(self.0, other.0))) }
-}
-#[inline(always)]
-unsafe fn store_128(self, ptr: *mut f64) {
-    // SAFETY: the vector, and the caller's promise.
-    unsafe { _mm_storeu_pd(ptr, _mm512_castpd512_pd128(self.0)) }
-}
-#[inline(always)]
-fn nth_128(self, i: usize) -> Self {
-    // SAFETY: a vector exists only where its level is supported.
-    Self(unsafe {
-        match i {
-            0 => self.0,
-            1 => _mm512_castpd128_pd512(_mm512_extractf64x2_pd::<1>(self.0)),
-            2 => _mm512_castpd128_pd512(_mm512_extractf64x2_pd::<2>(self.0)),
-            _ => _mm512_castpd128_pd512(_mm512_extractf64x2_pd::<3>(self.0)),
-        }
-    })
 });
 
 macro_rules! int {

@@ -193,6 +193,10 @@ macro_rules! float {
                 // SAFETY: as above.
                 Self(unsafe { $from_int(bits.0) })
             }
+            #[inline(always)]
+            fn nth_128(self, _: usize) -> Self {
+                self
+            }
             methods!(1: $($one = $one_intrinsic),+);
             $($($more)+)?
         }
@@ -227,15 +231,6 @@ fn look_up(table: &[f32; 16], index: U32x4) -> Self {
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
     unsafe { (Self(vzip1q_f32(self.0, other.0)), Self(vzip2q_f32(self.0, other.0))) }
-}
-#[inline(always)]
-unsafe fn store_128(self, ptr: *mut f32) {
-    // SAFETY: the caller's promise.
-    unsafe { self.store(ptr) }
-}
-#[inline(always)]
-fn nth_128(self, _: usize) -> Self {
-    self
 });
 
 float!(F64x2, f64, 2, float64x2_t, U64x2, M64, uint64x2_t;
@@ -248,15 +243,6 @@ float!(F64x2, f64, 2, float64x2_t, U64x2, M64, uint64x2_t;
 fn zip(self, other: Self) -> (Self, Self) {
     // SAFETY: a vector exists only where its level is supported.
     unsafe { (Self(vzip1q_f64(self.0, other.0)), Self(vzip2q_f64(self.0, other.0))) }
-}
-#[inline(always)]
-unsafe fn store_128(self, ptr: *mut f64) {
-    // SAFETY: the caller's promise.
-    unsafe { self.store(ptr) }
-}
-#[inline(always)]
-fn nth_128(self, _: usize) -> Self {
-    self
 });
 
 macro_rules! int {

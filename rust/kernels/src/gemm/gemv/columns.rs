@@ -16,10 +16,10 @@ const MAX_GROUP: usize = 4;
 /// The chains of a piece of one column.
 type Line<E, S> = [Vector<E, S>; MAX_VECTORS];
 
-/// The least elements of a group: as many vectors hold those of columns side by side.
+/// The least chains of a group.
 const MIN_GROUP: usize = 2;
 
-/// Sums of columns side by side: in each vector those of as many as a [`group`] has elements, first.
+/// Sums of columns side by side: in each vector those of as many as a [`group`] has chains, first.
 #[derive(Clone, Copy)]
 struct SideBySide<V>([V; TOGETHER / MIN_GROUP]);
 
@@ -43,16 +43,13 @@ impl<V: FloatVec> Total for SideBySide<V> {
     }
 }
 
-/// Of one column.
-#[derive(Clone, Copy)]
-struct One<T>(T);
-
-impl<T: Float> Total for One<T> {
+/// That of one column.
+impl<T: Float> Total for T {
     type Elem = T;
     #[inline(always)]
     unsafe fn keep(self, to: *mut T) {
         // SAFETY: promised by the caller.
-        unsafe { *to = self.0 };
+        unsafe { *to = self };
     }
 }
 
@@ -131,7 +128,7 @@ impl<E: GemmElem> Tiles<'_, E> {
                 }
             }
             for j in whole..n {
-                let sums = self.sums_of(One(Sum::<E>::default()), &k, j, wide);
+                let sums = self.sums_of(Sum::<E>::default(), &k, j, wide);
                 self.one::<S>(simd, first + j, k.clone(), sums);
             }
         }
@@ -182,7 +179,7 @@ impl<E: GemmElem> Tiles<'_, E> {
 
     /// Sums up column `j`: here it is several pieces whose chains are dealt with together.
     #[inline(always)]
-    unsafe fn one<S: Simd>(&self, simd: S, j: usize, k: Range<usize>, mut sums: Sums<One<Sum<E>>>) {
+    unsafe fn one<S: Simd>(&self, simd: S, j: usize, k: Range<usize>, mut sums: Sums<Sum<E>>) {
         let (width, piece) = (group::<Sum<E>>(), piece::<Sum<E>>());
         let column = self.column(j);
         let step = width * piece;
@@ -270,9 +267,9 @@ impl<E: GemmElem> Tiles<'_, E> {
                 let at = |ptr: *const E, stride: isize| ptr.wrapping_offset(k as isize * stride);
                 // SAFETY: promised by the caller.
                 unsafe {
-                    let x = first_of::<S, E, ARE_CLOSE>(simd, at(p.a.get(), a_cs), a_cs, n);
+                    let x = first_of::<S, E>(simd, at(p.a.get(), a_cs), a_cs, n);
                     for (chains, column) in chains.iter_mut().zip(columns) {
-                        let y = first_of::<S, E, ARE_CLOSE>(simd, at(column, b_rs), b_rs, n);
+                        let y = first_of::<S, E>(simd, at(column, b_rs), b_rs, n);
                         chains[v] = x.mul_add(y, chains[v]);
                     }
                 }
@@ -304,7 +301,7 @@ unsafe fn add_in_turn<S: Simd, E: GemmElem>(
     simd: S,
     lines: [Line<E, S>; MAX_GROUP],
     k: usize,
-    sums: &mut Sums<One<Sum<E>>>,
+    sums: &mut Sums<Sum<E>>,
 ) {
     let width = group::<Sum<E>>();
     let mut pieces = [Sum::<E>::default(); MAX_LANES];
@@ -312,7 +309,7 @@ unsafe fn add_in_turn<S: Simd, E: GemmElem>(
     unsafe {
         piece_sums::<S, E>(simd, &lines[..width]).store(pieces.as_mut_ptr());
         for (i, &sum) in pieces.iter().enumerate().take(width) {
-            let One(all) = sums.at(k + i * piece::<Sum<E>>());
+            let all = sums.at(k + i * piece::<Sum<E>>());
             *all = *all + sum;
         }
     }
@@ -349,15 +346,10 @@ fn piece_sums<S: Simd, E: GemmElem>(simd: S, lines: &[Line<E, S>]) -> Vector<E, 
 
 /// `n` elements, `stride` apart; the other lanes are zero.
 #[inline(always)]
-unsafe fn first_of<S: Simd, E: GemmElem, const ARE_CLOSE: bool>(
-    simd: S,
-    ptr: *const E,
-    stride: isize,
-    n: usize,
-) -> Vector<E, S> {
+unsafe fn first_of<S: Simd, E: GemmElem>(simd: S, ptr: *const E, stride: isize, n: usize) -> Vector<E, S> {
     // SAFETY: promised by the caller.
     unsafe {
-        if ARE_CLOSE || stride == 1 {
+        if stride == 1 {
             return E::load_first(simd, ptr, n);
         }
         let mut buffer = [Sum::<E>::default(); MAX_LANES];

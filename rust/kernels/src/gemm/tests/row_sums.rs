@@ -52,7 +52,7 @@ fn sums_of_rows_beside_a_product() {
         (7, 0, 20),
         (7, 20, 0),
     ];
-    everywhere(|| {
+    everywhere(&[1, 3], || {
         for (m, n, k) in sizes {
             for a in [Layout::Columns, Layout::Rows, Layout::Strided] {
                 for (c, beta) in [(Layout::Rows, 0.0), (Layout::Rows, 1.0), (Layout::Columns, 1.0)] {

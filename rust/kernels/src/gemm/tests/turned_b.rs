@@ -24,7 +24,7 @@ fn check<T: GemmElem>((m, n, k): (usize, usize, usize)) {
 
 #[test]
 fn what_tiles_turn() {
-    everywhere(|| {
+    everywhere(&[1, 3], || {
         for (i, m) in (2..=13).enumerate() {
             for n in [5, 16, 33, 40] {
                 let k = [7, 8, 16, 17, 40, 64, 530][(i + n) % 7];
