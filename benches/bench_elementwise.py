@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,13 +39,13 @@ def cases(peer: str) -> list[Case]:
     package = peers.package(peer)
     functions = _functions(peer, package)
 
-    def operands(size: int, function: Any) -> dict[str, Any]:
+    @cache
+    def operands(size: int) -> dict[str, Any]:
         random = np.random.default_rng(0)
-        values = {name: operand(package, random.standard_normal(size, np.float32)) for name in "xy"}
-        return values | {"f": function}
+        return {name: operand(package, random.standard_normal(size, np.float32)) for name in "xy"}
 
     def case(name: str, statement: str, size: str) -> Case:
-        return Case(f"{name} {size}", statement, lambda: operands(SIZES[size], functions.get(name)))
+        return Case(f"{name} {size}", statement, lambda: operands(SIZES[size]) | {"f": functions.get(name)})
 
     return [
         case(name, statement, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def cases(peer: str) -> list[Case]:
     package = peers.package(peer)
     functions = _functions(peer, package)
 
+    @cache
     def scope(n: int) -> dict[str, Any]:
         random = np.random.default_rng(0)
         shapes = {"x": (n, n), "y": (n, n), "row": (n,), "column": (n, 1), "wide": (n, 2 * n), "tall": (2 * n, n)}

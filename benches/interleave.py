@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import median
@@ -104,8 +104,11 @@ def compare(
     *,
     only: Callable[[str], bool] = lambda name: True,  # noqa: ARG005
     beside: Callable[[str], float] | None = None,
-) -> Iterator[Comparison]:
+) -> list[Comparison]:
     """Times each case of a module for every installed peer that has it.
+
+    All cases have their turns before the next round begins: what disturbs the machine for a second or two meets one
+    round of many cases and not every round of one.
 
     Args:
         module: a module with a function `cases(peer)`.
@@ -115,21 +118,23 @@ def compare(
         only: whether a case of that name is wanted.
         beside: something else to be measured in every round of the case it is told, such as the machine's peak.
 
-    Yields:
+    Returns:
         one comparison for each case.
     """
     with ExitStack() as stack:
         workers = [stack.enter_context(Worker(module, peer, threads)) for peer in among if peers.installed(peer)]
         # Every name once, in order of the first to have it.
         names = dict.fromkeys(name for worker in workers for name in worker.names if only(name))
-        for name in names:
-            result = Comparison(name)
-            taking_part = [worker for worker in workers if name in worker.names]
-            for _ in range(plan.rounds):
+        results = [Comparison(name) for name in names]
+        for count in range(1, plan.rounds + 1):
+            for result in results:
                 if beside is not None:
-                    result.beside.append(beside(name))
-                for worker in taking_part:
-                    answer = worker.time(name, plan.seconds)
-                    result.times.setdefault(worker.peer, []).append(answer["seconds"])
-                    result.faults[worker.peer] = answer["faults"]
-            yield result
+                    result.beside.append(beside(result.name))
+                for worker in workers:
+                    if result.name in worker.names:
+                        answer = worker.time(result.name, plan.seconds)
+                        result.times.setdefault(worker.peer, []).append(answer["seconds"])
+                        result.faults[worker.peer] = answer["faults"]
+            if sys.stderr.isatty():
+                print(f"\rround {count} of {plan.rounds}", end="\r" if count == plan.rounds else "", file=sys.stderr)
+        return results
