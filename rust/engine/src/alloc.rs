@@ -15,6 +15,10 @@ use crate::huge;
 
 /// The alignment of every block, a cache line and an AVX-512 vector.
 pub const ALIGN: usize = 64;
+/// What a page holds on most machines.
+const PAGE: usize = 4 << 10;
+/// Blocks of this size and more begin with a page.
+const PAGED: usize = 16 * PAGE;
 /// Blocks up to this size are kept by the freeing thread.
 const SMALL: usize = 256 << 10;
 /// What one thread keeps at the most.
@@ -105,9 +109,15 @@ fn class_bytes(class: usize) -> usize {
     ((1 << log) + (step << (log - 2))) * ALIGN
 }
 
-/// How blocks of a size are aligned: large ones to huge pages.
+/// How blocks of a size are aligned: large ones to huge pages, and those that lose little by it to pages, lest each row of a
+/// matrix lie on two.
 fn layout(bytes: usize) -> Option<Layout> {
-    Layout::from_size_align(bytes, if bytes >= huge::PAGE { huge::PAGE } else { ALIGN }).ok()
+    let align = match bytes {
+        huge::PAGE.. => huge::PAGE,
+        PAGED.. => PAGE,
+        _ => ALIGN,
+    };
+    Layout::from_size_align(bytes, align).ok()
 }
 
 fn from_system(bytes: usize) -> Option<NonNull<u8>> {
