@@ -1,7 +1,7 @@
 //! Optimizer steps, fused: one pass over all parameters and their state.
 //!
-//! The formulas and their order are torch's. All tensors are contiguous; `step` counts the steps taken so far and
-//! is advanced here.
+//! The formulas and their order are torch's, but that state smaller than any normal number [becomes zero](settle). All tensors
+//! are contiguous; `step` counts the steps taken so far and is advanced here.
 use crate::operand::Shared;
 use crate::pool;
 use crate::simd::{self, Float, FloatVec, Kernel, Simd};
@@ -98,6 +98,11 @@ const GRAIN: usize = 16 << 10;
 /// Elements in whole cache lines, whatever their type.
 const LINE_ELEMENTS: usize = simd::LINE / size_of::<f32>();
 
+/// So many elements are made a core's own at a time: they stay in its first cache.
+const OWNED: usize = 512;
+/// How often state [settles](settle).
+const SETTLES: u64 = 16;
+
 /// A parameter with its state, and the rule that moves it.
 trait Param: Copy {
     type Hyper: Sync;
@@ -106,8 +111,15 @@ trait Param: Copy {
     /// Moves the elements of `range`.
     ///
     /// # Safety
-    /// The pointers are valid as [`sgd`] and [`adam`] ask, and nobody else touches the range.
-    unsafe fn advance<S: Simd>(&self, simd: S, range: Range<usize>, hyper: &Self::Hyper);
+    /// The pointers are valid as [`sgd`] and [`adam`] ask, and nobody else touches the range. Others may have read it if they
+    /// `may_have_copies`.
+    unsafe fn advance<S: Simd>(
+        &self,
+        simd: S,
+        range: Range<usize>,
+        hyper: &Self::Hyper,
+        may_have_copies: bool,
+    );
 }
 
 /// # Safety
@@ -147,7 +159,7 @@ impl<P: Param> Kernel for Part<'_, P> {
             let (from, to) = (cut(self.part), cut(self.part + 1).min(param.len()));
             if from < to {
                 // SAFETY: nobody else has this part.
-                unsafe { param.advance(simd, from..to, self.hyper) };
+                unsafe { param.advance(simd, from..to, self.hyper, self.parts > 1) };
             }
         }
     }
@@ -165,19 +177,22 @@ impl<T: Float> Param for SgdParam<T> {
     }
 
     #[inline(always)]
-    unsafe fn advance<S: Simd>(&self, simd: S, range: Range<usize>, hyper: &SgdHyper) {
+    unsafe fn advance<S: Simd>(&self, simd: S, range: Range<usize>, hyper: &SgdHyper, may_have_copies: bool) {
         let all = |value: f64| T::Vec::<S>::splat(simd, T::from_f64(value));
         let decay = all(hyper.weight_decay);
         let sign = all(if hyper.maximize { -1.0 } else { 1.0 });
         let (momentum, fresh) = (all(hyper.momentum), all(1.0 - hyper.dampening));
         let down = all(-hyper.lr);
         // SAFETY: promised by the caller.
-        let is_first = unsafe { *self.step } == 0.0;
+        let steps = unsafe { *self.step } as u64;
         let lanes = T::Vec::<S>::LANES;
         for i in range.clone().step_by(lanes) {
             let n = lanes.min(range.end - i);
             // SAFETY: `n` elements from `i` are inside the range.
             unsafe {
+                if may_have_copies && (i - range.start).is_multiple_of(OWNED) {
+                    own(self.param.add(i), OWNED.min(range.end - i));
+                }
                 let p = load(simd, self.param.add(i), n);
                 let mut g = sign * load(simd, self.grad.add(i), n);
                 if hyper.weight_decay != 0.0 {
@@ -185,12 +200,16 @@ impl<T: Float> Param for SgdParam<T> {
                 }
                 if hyper.momentum != 0.0 {
                     let buffer = self.buffer.add(i);
-                    let b = if is_first { g } else { momentum.mul_add(load(simd, buffer, n), fresh * g) };
+                    let b = if steps == 0 { g } else { momentum.mul_add(load(simd, buffer, n), fresh * g) };
                     store(b, buffer, n);
                     g = if hyper.nesterov { momentum.mul_add(b, g) } else { b };
                 }
                 store(down.mul_add(g, p), self.param.add(i), n);
             }
+        }
+        if hyper.momentum != 0.0 {
+            // SAFETY: promised by the caller.
+            unsafe { settle(simd, steps, self.buffer, range, T::MIN_POSITIVE.to_f64()) };
         }
     }
 }
@@ -207,7 +226,13 @@ impl<T: Float> Param for AdamParam<T> {
     }
 
     #[inline(always)]
-    unsafe fn advance<S: Simd>(&self, simd: S, range: Range<usize>, hyper: &AdamHyper) {
+    unsafe fn advance<S: Simd>(
+        &self,
+        simd: S,
+        range: Range<usize>,
+        hyper: &AdamHyper,
+        may_have_copies: bool,
+    ) {
         // SAFETY: promised by the caller.
         let steps = unsafe { *self.step } as u64 + 1;
         let all = |value: f64| T::Vec::<S>::splat(simd, T::from_f64(value));
@@ -226,6 +251,9 @@ impl<T: Float> Param for AdamParam<T> {
             let n = lanes.min(range.end - i);
             // SAFETY: `n` elements from `i` are inside the range.
             unsafe {
+                if may_have_copies && (i - range.start).is_multiple_of(OWNED) {
+                    own(self.param.add(i), OWNED.min(range.end - i));
+                }
                 let mut p = load(simd, self.param.add(i), n);
                 let mut g = sign * load(simd, self.grad.add(i), n);
                 if hyper.weight_decay != 0.0 {
@@ -245,6 +273,49 @@ impl<T: Float> Param for AdamParam<T> {
                 store(p + down * m / denominator, self.param.add(i), n);
             }
         }
+        // A square counts as long as its root can be seen beside `eps`.
+        let unseen = hyper.eps / (1u64 << (T::MANTISSA_BITS + 8)) as f64;
+        let least = T::MIN_POSITIVE.to_f64();
+        // SAFETY: promised by the caller.
+        unsafe {
+            settle(simd, steps, self.mean, range.clone(), least);
+            settle(simd, steps, self.square, range, least.min(unseen * unseen));
+        }
+    }
+}
+
+/// Every so many steps, what is nearer to zero than a normal number becomes zero: a state that only decays, as that of a unit
+/// which is dead, would become subnormal and stay so, and processors take long over subnormal numbers.
+///
+/// # Safety
+/// The elements of `range` are readable and writable.
+#[inline(always)]
+unsafe fn settle<S: Simd, T: Float>(simd: S, steps: u64, state: *mut T, range: Range<usize>, least: f64) {
+    if !steps.is_multiple_of(SETTLES) {
+        return;
+    }
+    let (zero, least) = (T::Vec::<S>::zero(simd), T::Vec::<S>::splat(simd, T::from_f64(least)));
+    let lanes = T::Vec::<S>::LANES;
+    for i in range.clone().step_by(lanes) {
+        let n = lanes.min(range.end - i);
+        // SAFETY: promised by the caller.
+        unsafe {
+            let x: T::Vec<S> = load(simd, state.add(i), n);
+            store(T::Vec::<S>::select(x.abs().lt(least), zero, x), state.add(i), n);
+        }
+    }
+}
+
+/// Makes this core the only one that has the elements' cache lines. Forward and backward left copies with others, and a store
+/// waits until they are gone; such stores one after the other wait together, but one by one where others lie between.
+///
+/// # Safety
+/// `n` elements are readable and writable.
+#[inline(always)]
+unsafe fn own<T>(ptr: *mut T, n: usize) {
+    for i in (0..n).step_by(simd::LINE / size_of::<T>()) {
+        // SAFETY: promised by the caller. Volatile, since a store of what is there would be left out.
+        unsafe { ptr.add(i).write_volatile(ptr.add(i).read_volatile()) }
     }
 }
 

@@ -162,6 +162,48 @@ fn adam_follows_its_formula() {
     }
 }
 
+/// What one gradient leaves after many steps without any: the largest buffer or mean, and the smallest square.
+fn decayed<T: Float>(run: impl Fn(&mut [State<T>], &mut [f32])) -> [f64; 2] {
+    let (mut states, mut steps) = ([state::<T>(33)], [0f32]);
+    run(&mut states, &mut steps);
+    states[0][1].fill(T::default());
+    (1..9008).for_each(|_| run(&mut states, &mut steps));
+    let [_, _, mean, square] = &states[0];
+    [
+        mean.iter().map(|x| x.to_f64().abs()).fold(0.0, f64::max),
+        square.iter().map(|x| x.to_f64()).fold(1.0, f64::min),
+    ]
+}
+
+#[test]
+fn state_that_decays_ends_at_zero() {
+    let sgd = SgdHyper {
+        lr: 0.1,
+        momentum: 0.9,
+        dampening: 0.0,
+        weight_decay: 0.0,
+        nesterov: false,
+        maximize: false,
+    };
+    let adam = AdamHyper {
+        lr: 1e-2,
+        beta1: 0.9,
+        beta2: 0.9,
+        eps: 1e-8,
+        weight_decay: 0.0,
+        decoupled: false,
+        maximize: false,
+    };
+    assert_eq!(decayed::<f32>(|s, n| run_sgd(s, n, &sgd))[0], 0.0);
+    assert_eq!(decayed::<f64>(|s, n| run_sgd(s, n, &sgd))[0], 0.0);
+    assert_eq!(decayed::<f32>(|s, n| run_adam(s, n, &adam)), [0.0, 0.0]);
+    assert_eq!(decayed::<f64>(|s, n| run_adam(s, n, &adam)), [0.0, 0.0]);
+    // Nothing is added to a square's root: it must not vanish before the mean does.
+    let [mean, square] = decayed::<f32>(|s, n| run_adam(s, n, &AdamHyper { eps: 0.0, ..adam }));
+    assert_eq!(mean, 0.0);
+    assert!(square > 0.0);
+}
+
 #[test]
 fn powers_by_squaring() {
     for n in [0, 1, 2, 3, 10, 1000, 123_456] {

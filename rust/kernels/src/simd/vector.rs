@@ -67,6 +67,8 @@ pub trait Float: Copy + Debug + Default + PartialOrd + Scalar + Send + Sync + 's
     const MANTISSA_BITS: u32;
     /// The exponent's bias.
     const BIAS: u32;
+    /// The smallest number above zero that is not subnormal.
+    const MIN_POSITIVE: Self;
     /// Whether this is `f64`: picks the longer polynomial where a formula has two.
     const IS_F64: bool;
     /// 0, 1, 2, ...: the numbers of lanes.
@@ -81,6 +83,7 @@ impl Float for f32 {
     type Vec<S: Simd> = S::F32;
     const MANTISSA_BITS: u32 = 23;
     const BIAS: u32 = 127;
+    const MIN_POSITIVE: Self = f32::MIN_POSITIVE;
     const IS_F64: bool = false;
     const NUMBERS: &'static [Self; MAX_LANES] =
         &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
@@ -98,6 +101,7 @@ impl Float for f64 {
     type Vec<S: Simd> = S::F64;
     const MANTISSA_BITS: u32 = 52;
     const BIAS: u32 = 1023;
+    const MIN_POSITIVE: Self = f64::MIN_POSITIVE;
     const IS_F64: bool = true;
     const NUMBERS: &'static [Self; MAX_LANES] =
         &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
