@@ -18,7 +18,8 @@ class Adam(Optimizer):
 
     `m = beta1*m + (1-beta1)*g`, `v = beta2*v + (1-beta2)*g*g`,
     `p -= lr/(1-beta1**t) * m / (sqrt(v)/sqrt(1-beta2**t) + eps)`. Weight decay adds `weight_decay*p` to g first.
-    Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015.
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015. Every 16 steps an m below the smallest normal
+    number becomes zero, and so does a v whose root cannot be seen beside eps: they would only slow the step.
 
     `foreach` and `fused` are accepted and change nothing: the update is always fused; `capturable` too: a step can
     always be recorded by `retrograd.compile`.

@@ -18,7 +18,8 @@ class SGD(Optimizer):
 
     With momentum, `buf = momentum*buf + (1-dampening)*g` (in the first step `buf = g`) stands for g, or with `nesterov`
     `g + momentum*buf`. Weight decay adds `weight_decay*p` to g first. Sutskever et al., "On the importance of
-    initialization and momentum in deep learning", 2013.
+    initialization and momentum in deep learning", 2013. Every 16 steps a buf below the smallest normal number becomes
+    zero.
 
     `foreach` and `fused` are accepted and change nothing: the update is always fused.
 
