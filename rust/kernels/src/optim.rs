@@ -1,7 +1,7 @@
 //! Optimizer steps, fused: one pass over all parameters and their state.
 //!
-//! The formulas and their order are torch's, but that state smaller than any normal number [becomes zero](settle). All tensors
-//! are contiguous; `step` counts the steps taken so far and is advanced here.
+//! The formulas and their order are torch's, but that state smaller than any normal number becomes zero. All tensors are
+//! contiguous; `step` counts the steps taken so far and is advanced here.
 use crate::operand::Shared;
 use crate::pool;
 use crate::simd::{self, Float, FloatVec, Kernel, Simd};
