@@ -51,7 +51,8 @@ class Timer:
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         self.each = median(self.loop(count, self.clock) / count for _ in range(_PARTS))
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-        return {"seconds": self.each, "count": count * _PARTS, "faults": faults / (count * _PARTS)}
+        total = count * _PARTS
+        return {"seconds": self.each, "count": total, "faults": faults / total}
 
 
 def main(module: str, peer: str, threads: int) -> None:

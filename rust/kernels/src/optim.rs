@@ -190,8 +190,8 @@ impl<T: Float> Param for SgdParam<T> {
             let n = lanes.min(range.end - i);
             // SAFETY: `n` elements from `i` are inside the range.
             unsafe {
-                if may_have_copies && (i - range.start).is_multiple_of(OWNED) {
-                    own(self.param.add(i), OWNED.min(range.end - i));
+                if may_have_copies {
+                    own(self.param, i, &range);
                 }
                 let p = load(simd, self.param.add(i), n);
                 let mut g = sign * load(simd, self.grad.add(i), n);
@@ -251,8 +251,8 @@ impl<T: Float> Param for AdamParam<T> {
             let n = lanes.min(range.end - i);
             // SAFETY: `n` elements from `i` are inside the range.
             unsafe {
-                if may_have_copies && (i - range.start).is_multiple_of(OWNED) {
-                    own(self.param.add(i), OWNED.min(range.end - i));
+                if may_have_copies {
+                    own(self.param, i, &range);
                 }
                 let mut p = load(simd, self.param.add(i), n);
                 let mut g = sign * load(simd, self.grad.add(i), n);
@@ -306,14 +306,18 @@ unsafe fn settle<S: Simd, T: Float>(simd: S, steps: u64, state: *mut T, range: R
     }
 }
 
-/// Makes this core the only one that has the elements' cache lines. Forward and backward left copies with others, and a store
-/// waits until they are gone; such stores one after the other wait together, but one by one where others lie between.
+/// At every so many elements of `range`, of which `i` is the next, makes this core the only one that has the cache lines of as
+/// many. Forward and backward left copies with others, and a store waits until they are gone; such stores one after the other
+/// wait together, but one by one where others lie between.
 ///
 /// # Safety
-/// `n` elements are readable and writable.
+/// The elements of `range` are readable and writable.
 #[inline(always)]
-unsafe fn own<T>(ptr: *mut T, n: usize) {
-    for i in (0..n).step_by(simd::LINE / size_of::<T>()) {
+unsafe fn own<T>(ptr: *mut T, i: usize, range: &Range<usize>) {
+    if !(i - range.start).is_multiple_of(OWNED) {
+        return;
+    }
+    for i in (i..range.end.min(i + OWNED)).step_by(simd::LINE / size_of::<T>()) {
         // SAFETY: promised by the caller. Volatile, since a store of what is there would be left out.
         unsafe { ptr.add(i).write_volatile(ptr.add(i).read_volatile()) }
     }

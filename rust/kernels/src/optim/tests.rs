@@ -118,21 +118,25 @@ fn everywhere<T: Float>(run: impl Fn() -> Vec<T>) {
     }
 }
 
+const SGD: SgdHyper =
+    SgdHyper { lr: 0.1, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false, maximize: false };
+const ADAM: AdamHyper = AdamHyper {
+    lr: 1e-2,
+    beta1: 0.9,
+    beta2: 0.999,
+    eps: 1e-8,
+    weight_decay: 0.0,
+    decoupled: false,
+    maximize: false,
+};
+
 #[test]
 fn sgd_follows_its_formula() {
-    let plain = SgdHyper {
-        lr: 0.1,
-        momentum: 0.0,
-        dampening: 0.0,
-        weight_decay: 0.0,
-        nesterov: false,
-        maximize: false,
-    };
     let cases = [
-        plain,
-        SgdHyper { weight_decay: 0.01, maximize: true, ..plain },
-        SgdHyper { momentum: 0.9, dampening: 0.3, ..plain },
-        SgdHyper { momentum: 0.9, nesterov: true, weight_decay: 0.1, ..plain },
+        SGD,
+        SgdHyper { weight_decay: 0.01, maximize: true, ..SGD },
+        SgdHyper { momentum: 0.9, dampening: 0.3, ..SGD },
+        SgdHyper { momentum: 0.9, nesterov: true, weight_decay: 0.1, ..SGD },
     ];
     for h in cases {
         everywhere(|| compare::<f32>(|s, n| run_sgd(s, n, &h), |n, x| sgd_formula(&h, n, x), 1e-6));
@@ -142,19 +146,10 @@ fn sgd_follows_its_formula() {
 
 #[test]
 fn adam_follows_its_formula() {
-    let plain = AdamHyper {
-        lr: 1e-2,
-        beta1: 0.9,
-        beta2: 0.999,
-        eps: 1e-8,
-        weight_decay: 0.0,
-        decoupled: false,
-        maximize: false,
-    };
     let cases = [
-        plain,
-        AdamHyper { weight_decay: 0.1, decoupled: true, ..plain },
-        AdamHyper { weight_decay: 0.1, maximize: true, beta1: 0.3, ..plain },
+        ADAM,
+        AdamHyper { weight_decay: 0.1, decoupled: true, ..ADAM },
+        AdamHyper { weight_decay: 0.1, maximize: true, beta1: 0.3, ..ADAM },
     ];
     for h in cases {
         everywhere(|| compare::<f32>(|s, n| run_adam(s, n, &h), |n, x| adam_formula(&h, n, x), 2e-5));
@@ -177,23 +172,8 @@ fn decayed<T: Float>(run: impl Fn(&mut [State<T>], &mut [f32])) -> [f64; 2] {
 
 #[test]
 fn state_that_decays_ends_at_zero() {
-    let sgd = SgdHyper {
-        lr: 0.1,
-        momentum: 0.9,
-        dampening: 0.0,
-        weight_decay: 0.0,
-        nesterov: false,
-        maximize: false,
-    };
-    let adam = AdamHyper {
-        lr: 1e-2,
-        beta1: 0.9,
-        beta2: 0.9,
-        eps: 1e-8,
-        weight_decay: 0.0,
-        decoupled: false,
-        maximize: false,
-    };
+    let sgd = SgdHyper { momentum: 0.9, ..SGD };
+    let adam = AdamHyper { beta2: 0.9, ..ADAM };
     assert_eq!(decayed::<f32>(|s, n| run_sgd(s, n, &sgd))[0], 0.0);
     assert_eq!(decayed::<f64>(|s, n| run_sgd(s, n, &sgd))[0], 0.0);
     assert_eq!(decayed::<f32>(|s, n| run_adam(s, n, &adam)), [0.0, 0.0]);
