@@ -1,6 +1,6 @@
 //! The AVX2+FMA level: 8 lanes of `f32`, 4 of `f64`, masks as vectors.
 use super::Level;
-use super::macros::{methods, operators};
+use super::macros::{float_basics, float_x86, int_x86, methods, operators};
 use super::vector::{FloatVec, IntVec, Kernel, Mask, Simd, WordVec};
 use std::arch::x86_64::*;
 
@@ -73,7 +73,7 @@ macro_rules! float {
     ($ty:ident, $elem:ty, $lanes:literal, $reg:ty, $int:ident, $mask:ident;
      set1 $set1:path, load $loadu:path, load_first $maskload:path, store $storeu:path, store_first $maskstore:path,
      stream $stream:path, round $round:ident, compare $cmp:ident, blend $blend:path, movemask $movemask:path,
-     bits $to_int:path, $from_int:path;
+     bits $to_int:path, $from_int:path; zip $low:path, $high:path;
      part $extract:ident, $widen:path; logic $and:path, $andnot:path, $or:path, $xor:path;
      ops $($op:ident $op_name:ident $op_intrinsic:path),+;
      1 $($one:ident = $one_intrinsic:path),+;
@@ -118,13 +118,6 @@ macro_rules! float {
                 unsafe { $movemask(self.0) == (1 << $lanes) - 1 }
             }
         }
-        impl $ty {
-            #[inline(always)]
-            fn compare<const OP: i32>(self, other: Self) -> $mask {
-                // SAFETY: as above.
-                $mask(unsafe { $cmp::<OP>(self.0, other.0) })
-            }
-        }
 
         impl FloatVec for $ty {
             type Elem = $elem;
@@ -133,16 +126,9 @@ macro_rules! float {
             type Mask = $mask;
             const LANES: usize = $lanes;
 
-            #[inline(always)]
-            fn splat(_: Avx2, value: $elem) -> Self {
-                // SAFETY: the token proves support.
-                Self(unsafe { $set1(value) })
-            }
-            #[inline(always)]
-            unsafe fn load(_: Avx2, ptr: *const $elem) -> Self {
-                // SAFETY: the token, and the caller's promise.
-                Self(unsafe { $loadu(ptr) })
-            }
+            float_basics!(Avx2, $elem, $int; splat $set1, load $loadu, store $storeu,
+                bits $to_int, $from_int, zip $low, $high);
+            float_x86!($elem, $mask; stream $stream, round $round, compare $cmp);
             #[inline(always)]
             unsafe fn load_first(_: Avx2, ptr: *const $elem, n: usize) -> Self {
                 // SAFETY: the token, and the caller's promise; lanes masked out are not touched.
@@ -159,19 +145,9 @@ macro_rules! float {
                 }
             }
             #[inline(always)]
-            unsafe fn store(self, ptr: *mut $elem) {
-                // SAFETY: the vector, and the caller's promise.
-                unsafe { $storeu(ptr, self.0) }
-            }
-            #[inline(always)]
             unsafe fn store_first(self, ptr: *mut $elem, n: usize) {
                 // SAFETY: the vector, and the caller's promise; lanes masked out are not touched.
                 unsafe { $maskstore(ptr, first(n, $lanes), self.0) }
-            }
-            #[inline(always)]
-            unsafe fn stream(self, ptr: *mut $elem) {
-                // SAFETY: the vector, and the caller's promise.
-                unsafe { $stream(ptr, self.0) }
             }
             #[inline(always)]
             fn abs(self) -> Self {
@@ -179,45 +155,9 @@ macro_rules! float {
                 Self(unsafe { $andnot($set1(-0.0), self.0) })
             }
             #[inline(always)]
-            fn round(self) -> Self {
-                // SAFETY: as above.
-                Self(unsafe { $round::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) })
-            }
-            #[inline(always)]
-            fn floor(self) -> Self {
-                // SAFETY: as above.
-                Self(unsafe { $round::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(self.0) })
-            }
-            #[inline(always)]
-            fn gt(self, other: Self) -> $mask {
-                self.compare::<_CMP_GT_OQ>(other)
-            }
-            #[inline(always)]
-            fn ge(self, other: Self) -> $mask {
-                self.compare::<_CMP_GE_OQ>(other)
-            }
-            #[inline(always)]
-            fn equals(self, other: Self) -> $mask {
-                self.compare::<_CMP_EQ_OQ>(other)
-            }
-            #[inline(always)]
-            fn is_nan(self) -> $mask {
-                self.compare::<_CMP_UNORD_Q>(self)
-            }
-            #[inline(always)]
             fn select(mask: $mask, a: Self, b: Self) -> Self {
                 // SAFETY: as above.
                 Self(unsafe { $blend(b.0, a.0, mask.0) })
-            }
-            #[inline(always)]
-            fn to_bits(self) -> $int {
-                // SAFETY: as above.
-                $int(unsafe { $to_int(self.0) })
-            }
-            #[inline(always)]
-            fn from_bits(bits: $int) -> Self {
-                // SAFETY: as above.
-                Self(unsafe { $from_int(bits.0) })
             }
             #[inline(always)]
             fn nth_128(self, i: usize) -> Self {
@@ -236,6 +176,7 @@ float!(F32x8, f32, 8, __m256, U32x8, M8;
     set1 _mm256_set1_ps, load _mm256_loadu_ps, load_first _mm256_maskload_ps, store _mm256_storeu_ps,
     store_first _mm256_maskstore_ps, stream _mm256_stream_ps, round _mm256_round_ps, compare _mm256_cmp_ps,
     blend _mm256_blendv_ps, movemask _mm256_movemask_ps, bits _mm256_castps_si256, _mm256_castsi256_ps;
+    zip _mm256_unpacklo_ps, _mm256_unpackhi_ps;
     part _mm256_extractf128_ps, _mm256_castps128_ps256;
     logic _mm256_and_ps, _mm256_andnot_ps, _mm256_or_ps, _mm256_xor_ps;
     ops Add add _mm256_add_ps, Sub sub _mm256_sub_ps, Mul mul _mm256_mul_ps, Div div _mm256_div_ps;
@@ -259,17 +200,13 @@ fn look_up(table: &[f32; 16], index: U32x8) -> Self {
         // The permutation reads three bits; the fourth becomes the sign, which the blend reads.
         _mm256_blendv_ps(lower, upper, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index.0)))
     })
-}
-#[inline(always)]
-fn zip(self, other: Self) -> (Self, Self) {
-    // SAFETY: a vector exists only where its level is supported.
-    unsafe { (Self(_mm256_unpacklo_ps(self.0, other.0)), Self(_mm256_unpackhi_ps(self.0, other.0))) }
 });
 
 float!(F64x4, f64, 4, __m256d, U64x4, M4;
     set1 _mm256_set1_pd, load _mm256_loadu_pd, load_first _mm256_maskload_pd, store _mm256_storeu_pd,
     store_first _mm256_maskstore_pd, stream _mm256_stream_pd, round _mm256_round_pd, compare _mm256_cmp_pd,
     blend _mm256_blendv_pd, movemask _mm256_movemask_pd, bits _mm256_castpd_si256, _mm256_castsi256_pd;
+    zip _mm256_unpacklo_pd, _mm256_unpackhi_pd;
     part _mm256_extractf128_pd, _mm256_castpd128_pd256;
     logic _mm256_and_pd, _mm256_andnot_pd, _mm256_or_pd, _mm256_xor_pd;
     ops Add add _mm256_add_pd, Sub sub _mm256_sub_pd, Mul mul _mm256_mul_pd, Div div _mm256_div_pd;
@@ -283,11 +220,6 @@ unsafe fn load_every_second(_: Avx2, ptr: *const f64) -> Self {
         let both = _mm256_blend_pd::<0b1010>(_mm256_loadu_pd(ptr), _mm256_loadu_pd(ptr.add(3)));
         _mm256_permute4x64_pd::<0b11_01_10_00>(both)
     })
-}
-#[inline(always)]
-fn zip(self, other: Self) -> (Self, Self) {
-    // SAFETY: a vector exists only where its level is supported.
-    unsafe { (Self(_mm256_unpacklo_pd(self.0, other.0)), Self(_mm256_unpackhi_pd(self.0, other.0))) }
 });
 
 macro_rules! int {
@@ -302,21 +234,8 @@ macro_rules! int {
         impl IntVec for $ty {
             type Token = Avx2;
             type Mask = $mask;
-            #[inline(always)]
-            fn splat(_: Avx2, value: u64) -> Self {
-                // SAFETY: the token proves support.
-                Self(unsafe { $set1(value as $lane) })
-            }
-            #[inline(always)]
-            fn shl(self, n: u32) -> Self {
-                // SAFETY: a vector exists only where its level is supported.
-                Self(unsafe { $sll(self.0, $set1(n as $lane)) })
-            }
-            #[inline(always)]
-            fn shr(self, n: u32) -> Self {
-                // SAFETY: as above.
-                Self(unsafe { $srl(self.0, $set1(n as $lane)) })
-            }
+
+            int_x86!(Avx2, $lane; set1 $set1, sll $sll, srl $srl);
             #[inline(always)]
             fn equals(self, other: Self) -> $mask {
                 // SAFETY: as above.

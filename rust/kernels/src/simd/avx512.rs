@@ -1,6 +1,6 @@
 //! The AVX-512 level: 16 lanes of `f32`, 8 of `f64`, masks in their own registers.
 use super::Level;
-use super::macros::{methods, operators};
+use super::macros::{float_basics, float_x86, int_x86, methods, operators};
 use super::vector::{FloatVec, IntVec, Kernel, Mask, Simd, WordVec};
 use std::arch::x86_64::*;
 
@@ -77,7 +77,7 @@ macro_rules! float {
     ($ty:ident, $elem:ty, $lanes:literal, $reg:ty, $bits:ty, $int:ident, $mask:ident;
      set1 $set1:path, load $loadu:path, load_first $maskz_loadu:path, store $storeu:path,
      store_first $mask_storeu:path, stream $stream:path, round $round:ident, xor $xor:path, compare $cmp:ident,
-     blend $blend:path, bits $to_int:path, $from_int:path; part $extract:ident, $widen:path;
+     blend $blend:path, bits $to_int:path, $from_int:path; zip $low:path, $high:path; part $extract:ident, $widen:path;
      ops $($op:ident $op_name:ident $op_intrinsic:path),+;
      1 $($one:ident = $one_intrinsic:path),+;
      2 $($two:ident = $two_intrinsic:path),+;
@@ -92,14 +92,6 @@ macro_rules! float {
             fn neg(self) -> Self {
                 // SAFETY: a vector exists only where its level is supported.
                 Self(unsafe { $xor(self.0, $set1(-0.0)) })
-            }
-        }
-
-        impl $ty {
-            #[inline(always)]
-            fn compare<const OP: i32>(self, other: Self) -> $mask {
-                // SAFETY: a vector exists only where its level is supported.
-                $mask(unsafe { $cmp::<OP>(self.0, other.0) })
             }
         }
 
@@ -148,16 +140,9 @@ macro_rules! float {
             type Mask = $mask;
             const LANES: usize = $lanes;
 
-            #[inline(always)]
-            fn splat(_: Avx512, value: $elem) -> Self {
-                // SAFETY: the token proves support.
-                Self(unsafe { $set1(value) })
-            }
-            #[inline(always)]
-            unsafe fn load(_: Avx512, ptr: *const $elem) -> Self {
-                // SAFETY: the token, and the caller's promise.
-                Self(unsafe { $loadu(ptr) })
-            }
+            float_basics!(Avx512, $elem, $int; splat $set1, load $loadu, store $storeu,
+                bits $to_int, $from_int, zip $low, $high);
+            float_x86!($elem, $mask; stream $stream, round $round, compare $cmp);
             #[inline(always)]
             unsafe fn load_first(_: Avx512, ptr: *const $elem, n: usize) -> Self {
                 // SAFETY: the token, and the caller's promise; lanes masked out are not touched.
@@ -171,60 +156,14 @@ macro_rules! float {
                 Self::select($mask(first), Self(a), Self(b))
             }
             #[inline(always)]
-            unsafe fn store(self, ptr: *mut $elem) {
-                // SAFETY: the vector, and the caller's promise.
-                unsafe { $storeu(ptr, self.0) }
-            }
-            #[inline(always)]
             unsafe fn store_first(self, ptr: *mut $elem, n: usize) {
                 // SAFETY: the vector, and the caller's promise; lanes masked out are not touched.
                 unsafe { $mask_storeu(ptr, ((1u32 << n) - 1) as $bits, self.0) }
             }
             #[inline(always)]
-            unsafe fn stream(self, ptr: *mut $elem) {
-                // SAFETY: the vector, and the caller's promise.
-                unsafe { $stream(ptr, self.0) }
-            }
-            #[inline(always)]
-            fn round(self) -> Self {
-                // SAFETY: a vector exists only where its level is supported.
-                Self(unsafe { $round::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) })
-            }
-            #[inline(always)]
-            fn floor(self) -> Self {
-                // SAFETY: as above.
-                Self(unsafe { $round::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(self.0) })
-            }
-            #[inline(always)]
-            fn gt(self, other: Self) -> $mask {
-                self.compare::<_CMP_GT_OQ>(other)
-            }
-            #[inline(always)]
-            fn ge(self, other: Self) -> $mask {
-                self.compare::<_CMP_GE_OQ>(other)
-            }
-            #[inline(always)]
-            fn equals(self, other: Self) -> $mask {
-                self.compare::<_CMP_EQ_OQ>(other)
-            }
-            #[inline(always)]
-            fn is_nan(self) -> $mask {
-                self.compare::<_CMP_UNORD_Q>(self)
-            }
-            #[inline(always)]
             fn select(mask: $mask, a: Self, b: Self) -> Self {
                 // SAFETY: a vector exists only where its level is supported.
                 Self(unsafe { $blend(mask.0, b.0, a.0) })
-            }
-            #[inline(always)]
-            fn to_bits(self) -> $int {
-                // SAFETY: as above.
-                $int(unsafe { $to_int(self.0) })
-            }
-            #[inline(always)]
-            fn from_bits(bits: $int) -> Self {
-                // SAFETY: as above.
-                Self(unsafe { $from_int(bits.0) })
             }
             #[inline(always)]
             fn nth_128(self, i: usize) -> Self {
@@ -250,6 +189,7 @@ float!(F32x16, f32, 16, __m512, u16, U32x16, M16;
     set1 _mm512_set1_ps, load _mm512_loadu_ps, load_first _mm512_maskz_loadu_ps, store _mm512_storeu_ps,
     store_first _mm512_mask_storeu_ps, stream _mm512_stream_ps, round _mm512_roundscale_ps, xor _mm512_xor_ps,
     compare _mm512_cmp_ps_mask, blend _mm512_mask_blend_ps, bits _mm512_castps_si512, _mm512_castsi512_ps;
+    zip _mm512_unpacklo_ps, _mm512_unpackhi_ps;
     part _mm512_extractf32x4_ps, _mm512_castps128_ps512;
     ops Add add _mm512_add_ps, Sub sub _mm512_sub_ps, Mul mul _mm512_mul_ps, Div div _mm512_div_ps;
     1 abs = _mm512_abs_ps, sqrt = _mm512_sqrt_ps;
@@ -270,11 +210,6 @@ fn look_up(table: &[f32; 16], index: U32x16) -> Self {
     Self(unsafe { _mm512_permutexvar_ps(index.0, _mm512_loadu_ps(table.as_ptr())) })
 }
 #[inline(always)]
-fn zip(self, other: Self) -> (Self, Self) {
-    // SAFETY: a vector exists only where its level is supported.
-    unsafe { (Self(_mm512_unpacklo_ps(self.0, other.0)), Self(_mm512_unpackhi_ps(self.0, other.0))) }
-}
-#[inline(always)]
 unsafe fn dot_pairs(self, b: Self, c: Self) -> Self {
     // SAFETY: the caller's promise; both types are 512 bits.
     Self(unsafe {
@@ -292,6 +227,7 @@ float!(F64x8, f64, 8, __m512d, u8, U64x8, M8;
     set1 _mm512_set1_pd, load _mm512_loadu_pd, load_first _mm512_maskz_loadu_pd, store _mm512_storeu_pd,
     store_first _mm512_mask_storeu_pd, stream _mm512_stream_pd, round _mm512_roundscale_pd, xor _mm512_xor_pd,
     compare _mm512_cmp_pd_mask, blend _mm512_mask_blend_pd, bits _mm512_castpd_si512, _mm512_castsi512_pd;
+    zip _mm512_unpacklo_pd, _mm512_unpackhi_pd;
     part _mm512_extractf64x2_pd, _mm512_castpd128_pd512;
     ops Add add _mm512_add_pd, Sub sub _mm512_sub_pd, Mul mul _mm512_mul_pd, Div div _mm512_div_pd;
     1 abs = _mm512_abs_pd, sqrt = _mm512_sqrt_pd;
@@ -305,11 +241,6 @@ unsafe fn load_every_second(_: Avx512, ptr: *const f64) -> Self {
         let index = _mm512_loadu_si512(INDEX.as_ptr().cast());
         _mm512_permutex2var_pd(_mm512_loadu_pd(ptr), index, _mm512_loadu_pd(ptr.add(7)))
     })
-}
-#[inline(always)]
-fn zip(self, other: Self) -> (Self, Self) {
-    // SAFETY: a vector exists only where its level is supported.
-    unsafe { (Self(_mm512_unpacklo_pd(self.0, other.0)), Self(_mm512_unpackhi_pd(self.0, other.0))) }
 });
 
 macro_rules! int {
@@ -324,21 +255,8 @@ macro_rules! int {
         impl IntVec for $ty {
             type Token = Avx512;
             type Mask = $mask;
-            #[inline(always)]
-            fn splat(_: Avx512, value: u64) -> Self {
-                // SAFETY: the token proves support.
-                Self(unsafe { $set1(value as $lane) })
-            }
-            #[inline(always)]
-            fn shl(self, n: u32) -> Self {
-                // SAFETY: a vector exists only where its level is supported.
-                Self(unsafe { $sll(self.0, $set1(n as $lane)) })
-            }
-            #[inline(always)]
-            fn shr(self, n: u32) -> Self {
-                // SAFETY: as above.
-                Self(unsafe { $srl(self.0, $set1(n as $lane)) })
-            }
+
+            int_x86!(Avx512, $lane; set1 $set1, sll $sll, srl $srl);
             #[inline(always)]
             fn equals(self, other: Self) -> $mask {
                 // SAFETY: as above.

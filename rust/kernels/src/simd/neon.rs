@@ -2,7 +2,7 @@
 // NEON is in the target's baseline, so today's compiler calls most of its intrinsics safe; the oldest supported does not.
 #![allow(unused_unsafe)]
 use super::Level;
-use super::macros::{methods, operators};
+use super::macros::{float_basics, methods, operators};
 use super::vector::{FloatVec, IntVec, Kernel, Mask, Simd, WordVec};
 use std::arch::aarch64::*;
 
@@ -57,6 +57,7 @@ macro_rules! float {
     ($ty:ident, $elem:ty, $lanes:literal, $reg:ty, $int:ident, $mask:ident, $mask_reg:ty;
      set1 $set1:path, load $load:path, store $store:path, fma $fma:path, fms $fms:path, neg $neg:path,
      compare $gt:path, $ge:path, $eq:path, blend $blend:path, bits $to_int:path, $from_int:path;
+     zip $low:path, $high:path;
      mask $and:path, $or:path, $xor:path, $ones:expr, $words:path;
      ops $($op:ident $op_name:ident $op_intrinsic:path),+;
      1 $($one:ident = $one_intrinsic:path),+ $(; $($more:item)+)?) => {
@@ -107,16 +108,8 @@ macro_rules! float {
             type Mask = $mask;
             const LANES: usize = $lanes;
 
-            #[inline(always)]
-            fn splat(_: Neon, value: $elem) -> Self {
-                // SAFETY: the token proves support.
-                Self(unsafe { $set1(value) })
-            }
-            #[inline(always)]
-            unsafe fn load(_: Neon, ptr: *const $elem) -> Self {
-                // SAFETY: the token, and the caller's promise.
-                Self(unsafe { $load(ptr) })
-            }
+            float_basics!(Neon, $elem, $int; splat $set1, load $load, store $store,
+                bits $to_int, $from_int, zip $low, $high);
             #[inline(always)]
             unsafe fn load_first(token: Neon, ptr: *const $elem, n: usize) -> Self {
                 let mut spill = [0.0; $lanes];
@@ -127,11 +120,6 @@ macro_rules! float {
                     }
                     Self::load(token, spill.as_ptr())
                 }
-            }
-            #[inline(always)]
-            unsafe fn store(self, ptr: *mut $elem) {
-                // SAFETY: the vector, and the caller's promise.
-                unsafe { $store(ptr, self.0) }
             }
             #[inline(always)]
             unsafe fn store_first(self, ptr: *mut $elem, n: usize) {
@@ -184,16 +172,6 @@ macro_rules! float {
                 Self(unsafe { $blend(mask.0, a.0, b.0) })
             }
             #[inline(always)]
-            fn to_bits(self) -> $int {
-                // SAFETY: as above.
-                $int(unsafe { $to_int(self.0) })
-            }
-            #[inline(always)]
-            fn from_bits(bits: $int) -> Self {
-                // SAFETY: as above.
-                Self(unsafe { $from_int(bits.0) })
-            }
-            #[inline(always)]
             fn nth_128(self, _: usize) -> Self {
                 self
             }
@@ -206,6 +184,7 @@ macro_rules! float {
 float!(F32x4, f32, 4, float32x4_t, U32x4, M32, uint32x4_t;
     set1 vdupq_n_f32, load vld1q_f32, store vst1q_f32, fma vfmaq_f32, fms vfmsq_f32, neg vnegq_f32,
     compare vcgtq_f32, vcgeq_f32, vceqq_f32, blend vbslq_f32, bits vreinterpretq_u32_f32, vreinterpretq_f32_u32;
+    zip vzip1q_f32, vzip2q_f32;
     mask vandq_u32, vorrq_u32, veorq_u32, vdupq_n_u32(u32::MAX), std::convert::identity;
     ops Add add vaddq_f32, Sub sub vsubq_f32, Mul mul vmulq_f32, Div div vdivq_f32;
     1 abs = vabsq_f32, sqrt = vsqrtq_f32, round = vrndnq_f32, floor = vrndmq_f32;
@@ -226,24 +205,15 @@ fn look_up(table: &[f32; 16], index: U32x4) -> Self {
         let bytes = vreinterpretq_u8_u32(vaddq_u32(first, vdupq_n_u32(0x0302_0100)));
         vreinterpretq_f32_u8(vqtbl4q_u8(vld1q_u8_x4(table.as_ptr().cast()), bytes))
     })
-}
-#[inline(always)]
-fn zip(self, other: Self) -> (Self, Self) {
-    // SAFETY: a vector exists only where its level is supported.
-    unsafe { (Self(vzip1q_f32(self.0, other.0)), Self(vzip2q_f32(self.0, other.0))) }
 });
 
 float!(F64x2, f64, 2, float64x2_t, U64x2, M64, uint64x2_t;
     set1 vdupq_n_f64, load vld1q_f64, store vst1q_f64, fma vfmaq_f64, fms vfmsq_f64, neg vnegq_f64,
     compare vcgtq_f64, vcgeq_f64, vceqq_f64, blend vbslq_f64, bits vreinterpretq_u64_f64, vreinterpretq_f64_u64;
+    zip vzip1q_f64, vzip2q_f64;
     mask vandq_u64, vorrq_u64, veorq_u64, vdupq_n_u64(u64::MAX), vreinterpretq_u32_u64;
     ops Add add vaddq_f64, Sub sub vsubq_f64, Mul mul vmulq_f64, Div div vdivq_f64;
-    1 abs = vabsq_f64, sqrt = vsqrtq_f64, round = vrndnq_f64, floor = vrndmq_f64;
-#[inline(always)]
-fn zip(self, other: Self) -> (Self, Self) {
-    // SAFETY: a vector exists only where its level is supported.
-    unsafe { (Self(vzip1q_f64(self.0, other.0)), Self(vzip2q_f64(self.0, other.0))) }
-});
+    1 abs = vabsq_f64, sqrt = vsqrtq_f64, round = vrndnq_f64, floor = vrndmq_f64);
 
 macro_rules! int {
     ($ty:ident, $lane:ty, $signed:ty, $reg:ty, $mask:ident; set1 $set1:path, shift $shift:path, $set1_signed:path,
