@@ -1,25 +1,14 @@
 //! How long elementwise kernels take: small calls in nanoseconds, large ones in gigabytes a second.
+#[path = "shared/rounds.rs"]
+mod rounds;
+
 use retrograd_kernels::formula::{
     Add, Exp, Gelu, GeluGrad, GeluTanh, GeluTanhGrad, Log, Mul, Sigmoid, Silu, SiluGrad, Tanh,
 };
 use retrograd_kernels::map::{Formula, float};
 use retrograd_kernels::operand::{In, Out};
+use rounds::seconds;
 use std::hint::black_box;
-use std::time::Instant;
-
-/// Seconds a call, the best of several rounds.
-fn seconds(mut call: impl FnMut()) -> f64 {
-    let mut repeats = 1u32;
-    let mut best = f64::INFINITY;
-    for _ in 0..150 {
-        let start = Instant::now();
-        (0..repeats).for_each(|_| call());
-        let each = start.elapsed().as_secs_f64() / repeats as f64;
-        best = best.min(each);
-        repeats = ((0.001 / each.max(1e-9)) as u32).max(1);
-    }
-    best
-}
 
 /// Operands lie in a shuffled order between the bounds.
 fn run<F: Formula<N>, const N: usize>(name: &str, f: F, [low, high]: [f32; 2]) {
@@ -29,7 +18,7 @@ fn run<F: Formula<N>, const N: usize>(name: &str, f: F, [low, high]: [f32; 2]) {
         let x: [Vec<f32>; N] =
             std::array::from_fn(|_| (0..n).map(|i| low + (high - low) * place(i)).collect());
         let mut y = vec![0f32; n];
-        let t = seconds(|| {
+        let (_, t) = seconds(|| {
             let x = x.each_ref().map(|x| In { ptr: x.as_ptr(), strides: &[1] });
             // SAFETY: all have n elements.
             unsafe { float(f, black_box(&[n]), x, Out { ptr: y.as_mut_ptr(), strides: &[1] }) };

@@ -2,60 +2,17 @@
 //!
 //! The peak is measured beside each shape, by a loop of multiply-adds on registers alone. The extension's memory lies in huge
 //! pages; `GLIBC_TUNABLES=glibc.malloc.hugetlb=1` does the same for this program's, which tells from 1024 on.
+#[path = "shared/clock.rs"]
+mod clock;
+#[path = "shared/multiply_adds.rs"]
+mod multiply_adds;
+
+use clock::now;
+use multiply_adds::MultiplyAdds;
 use retrograd_kernels::gemm::{Activation, Batch, Gemm, GemmElem, gemm, workspace};
 use retrograd_kernels::pool;
-use retrograd_kernels::simd::{self, Float, FloatVec, Kernel, Simd};
+use retrograd_kernels::simd::{self, Float};
 use std::time::Instant;
-
-/// Independent sums: more than the latency times the pipes of any core.
-const CHAINS: usize = 12;
-/// So many that reading the clock takes no part of the time to speak of.
-const ROUNDS: usize = 40_000;
-
-/// Multiply-adds of `T` whose operands never leave the registers; where `DOT`, of pairs of bfloat16.
-struct Peak<T, const DOT: bool>(T);
-
-impl<T: Float, const DOT: bool> Kernel for Peak<T, DOT> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f64 {
-        let x = T::Vec::<S>::splat(simd, self.0);
-        let mut sums = [T::Vec::<S>::zero(simd); CHAINS];
-        for _ in 0..ROUNDS {
-            for sum in &mut sums {
-                // SAFETY: dot products are asked for only where the machine has them.
-                *sum = if DOT { unsafe { x.dot_pairs(x, *sum) } } else { x.mul_add(x, *sum) };
-            }
-        }
-        let total = sums.into_iter().reduce(|a, b| a + b).unwrap();
-        let mut lanes = [T::default(); simd::MAX_LANES];
-        // SAFETY: the array holds the widest vector.
-        unsafe { total.store(lanes.as_mut_ptr()) };
-        std::hint::black_box(lanes[0].to_f64());
-        (ROUNDS * CHAINS * T::Vec::<S>::LANES * if DOT { 2 } else { 1 }) as f64
-    }
-}
-
-/// Time this thread has had a core, in nanoseconds: on a busy machine the rest is others' business.
-/// Time on the clock where there is no such count.
-fn now(threads: usize) -> f64 {
-    #[cfg(target_os = "linux")]
-    if threads == 1 {
-        #[repr(C)]
-        struct Time(i64, i64);
-        unsafe extern "C" {
-            fn clock_gettime(clock: i32, time: *mut Time) -> i32;
-        }
-        const THREAD_CPU_TIME: i32 = 3;
-        let mut time = Time(0, 0);
-        // SAFETY: the layout is that of `struct timespec` on 64-bit Linux.
-        unsafe { clock_gettime(THREAD_CPU_TIME, &mut time) };
-        return time.0 as f64 * 1e9 + time.1 as f64;
-    }
-    static BEGAN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-    BEGAN.elapsed().as_nanos() as f64
-}
 
 /// Multiply-adds a nanosecond.
 fn peak<T: GemmElem>() -> f64 {
@@ -63,11 +20,12 @@ fn peak<T: GemmElem>() -> f64 {
     let half = std::hint::black_box(T::Compute::from_f64(0.5));
     let work = if !T::IS_COMPUTE && simd::has_fast_dot(simd::level()) {
         // SAFETY: just asked.
-        unsafe { simd::dispatch_dot(Peak::<_, true>(half)) }
+        unsafe { simd::dispatch_dot(MultiplyAdds::<_, true>(half)) }
     } else {
-        simd::dispatch(Peak::<_, false>(half))
+        simd::dispatch(MultiplyAdds::<_, false>(half))
     };
-    work / (now(1) - began)
+    // A multiply-add is two operations.
+    work / 2.0 / (now(1) - began)
 }
 
 struct Shape {

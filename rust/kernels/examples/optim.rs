@@ -1,7 +1,10 @@
 //! How fast an optimizer steps: nanoseconds a step and gigabytes a second, on one thread and on two.
+#[path = "shared/rounds.rs"]
+mod rounds;
+
 use retrograd_kernels::optim::{AdamHyper, AdamParam, adam};
 use retrograd_kernels::pool;
-use std::time::Instant;
+use rounds::seconds;
 
 const HYPER: AdamHyper = AdamHyper {
     lr: 1e-3,
@@ -12,19 +15,6 @@ const HYPER: AdamHyper = AdamHyper {
     decoupled: false,
     maximize: false,
 };
-
-/// Seconds a call: the median and the best of several rounds.
-fn seconds(mut call: impl FnMut()) -> (f64, f64) {
-    let mut times: Vec<f64> = (0..200)
-        .map(|_| {
-            let start = Instant::now();
-            call();
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    (times[times.len() / 2], times[0])
-}
 
 fn main() {
     // As in a small network, and more than the caches hold.

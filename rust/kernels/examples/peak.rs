@@ -5,7 +5,14 @@
 //! `f32`, `f64`: GFLOP/s of multiply-adds on registers alone; `bf16`: of the machine's dot products of pairs where it has
 //! fast ones, else of `f32`. `triad`: GB/s of `a = b + s*c` with stores around the
 //! caches. `read`: GB/s of a sum.
-use retrograd_kernels::simd::{self, Float, FloatVec, Kernel, Level, Simd};
+#[path = "shared/clock.rs"]
+mod clock;
+#[path = "shared/multiply_adds.rs"]
+mod multiply_adds;
+
+use clock::now;
+use multiply_adds::MultiplyAdds;
+use retrograd_kernels::simd::{self, FloatVec, Kernel, Simd};
 use std::hint::black_box;
 use std::io::{BufRead, Write};
 use std::sync::LazyLock;
@@ -15,47 +22,6 @@ use std::time::Instant;
 const SECONDS: f64 = 0.01;
 /// Floats in an array of the memory tests: far more than caches hold.
 const FLOATS: usize = 1 << 25;
-
-/// Rounds of multiply-adds.
-const ROUNDS: usize = 20_000;
-
-/// `$rounds` multiply-adds on each of some named variables: an array of them would spill.
-macro_rules! chains {
-    ($simd:ident, $x:ident, $T:ty, $dot:expr; $($sum:ident)+) => {{
-        $(let mut $sum = $x;)+
-        for _ in 0..ROUNDS {
-            // SAFETY: dot products are asked for only where the machine has them.
-            $($sum = if $dot { unsafe { $x.dot_pairs($x, $sum) } } else { $x.mul_add($x, $sum) };)+
-        }
-        let total = <$T>::zero($simd) $(+ $sum)+;
-        (total, [$(stringify!($sum)),+].len())
-    }};
-}
-
-/// Multiply-adds whose operands never leave the registers; where `DOT`, of pairs of bfloat16.
-struct MultiplyAdds<T, const DOT: bool>(T);
-
-impl<T: Float, const DOT: bool> Kernel for MultiplyAdds<T, DOT> {
-    /// How many floating-point operations were done.
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f64 {
-        let x = T::Vec::<S>::splat(simd, self.0);
-        // More than latency times pipes of any core, and no more than there are registers.
-        let (total, count) = if matches!(S::LEVEL, Level::Avx512 | Level::Neon) {
-            chains!(simd, x, T::Vec<S>, DOT; a b c d e f g h i j k l m n o p q r s t)
-        } else {
-            chains!(simd, x, T::Vec<S>, DOT; a b c d e f g h i j k l)
-        };
-        let mut lanes = [T::default(); simd::MAX_LANES];
-        // SAFETY: the array holds the widest vector.
-        unsafe { total.store(lanes.as_mut_ptr()) };
-        black_box(lanes);
-        let products = if DOT { 2 } else { 1 };
-        (2 * ROUNDS * count * T::Vec::<S>::LANES * products) as f64
-    }
-}
 
 /// `a = b + 3c`.
 struct Triad<'a>(&'a mut [f32], &'a [f32], &'a [f32]);
@@ -104,35 +70,6 @@ impl Kernel for Read<'_> {
         black_box(lanes);
         size_of_val(self.0) as f64
     }
-}
-
-/// Time this thread has had a core, in nanoseconds: on a busy machine the rest is others' business.
-#[cfg(target_os = "linux")]
-fn own_time() -> f64 {
-    #[repr(C)]
-    struct Time(i64, i64);
-    unsafe extern "C" {
-        fn clock_gettime(clock: i32, time: *mut Time) -> i32;
-    }
-    const THREAD_CPU_TIME: i32 = 3;
-    let mut time = Time(0, 0);
-    // SAFETY: the layout is that of `struct timespec` on 64-bit Linux.
-    unsafe { clock_gettime(THREAD_CPU_TIME, &mut time) };
-    time.0 as f64 * 1e9 + time.1 as f64
-}
-
-fn clock_time() -> f64 {
-    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    BEGAN.elapsed().as_nanos() as f64
-}
-
-fn now(threads: usize) -> f64 {
-    #[cfg(target_os = "linux")]
-    if threads == 1 {
-        return own_time();
-    }
-    let _ = threads;
-    clock_time()
 }
 
 /// The most that passes over the parts of some work do in a nanosecond, each part on its own thread.

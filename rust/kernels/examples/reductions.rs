@@ -1,20 +1,10 @@
 //! How fast reductions read: gigabytes a second along rows and across them.
+#[path = "shared/rounds.rs"]
+mod rounds;
+
 use retrograd_kernels::operand::Out;
 use retrograd_kernels::reduce::{ArgMax, Max, Reduction, Sum, arg_reduce, reduce, workspace};
-use std::time::Instant;
-
-fn seconds(mut call: impl FnMut()) -> f64 {
-    let mut repeats = 1u32;
-    let mut best = f64::INFINITY;
-    for _ in 0..150 {
-        let start = Instant::now();
-        (0..repeats).for_each(|_| call());
-        let each = start.elapsed().as_secs_f64() / repeats as f64;
-        best = best.min(each);
-        repeats = ((0.001 / each.max(1e-9)) as u32).max(1);
-    }
-    best
-}
+use rounds::seconds;
 
 fn run<R: Reduction>(name: &str, r: R, rows: usize, columns: usize, axis: usize) {
     let x: Vec<f32> = (0..rows * columns).map(|i| (i % 1000) as f32 * 0.01).collect();
@@ -24,7 +14,7 @@ fn run<R: Reduction>(name: &str, r: R, rows: usize, columns: usize, axis: usize)
     let mut y = vec![0f32; shape[kept]];
     let (outer, inner) = ([shape[kept]], [shape[gone]]);
     let mut scratch = vec![0u8; workspace::<f32>(&outer, &inner)];
-    let t = seconds(|| {
+    let (_, t) = seconds(|| {
         // SAFETY: the buffers have the sizes said.
         unsafe {
             let out = Out { ptr: y.as_mut_ptr(), strides: &[1] };
@@ -51,7 +41,7 @@ fn main() {
     }
     let x = vec![1f32; 1 << 20];
     let mut y = vec![0i64; 1024];
-    let t = seconds(|| {
+    let (_, t) = seconds(|| {
         // SAFETY: 1024 outputs; the rows are short enough to need no scratch.
         unsafe {
             let out = Out { ptr: y.as_mut_ptr(), strides: &[1] };

@@ -1,24 +1,14 @@
 //! How long softmax, cross entropy, layer normalisation and random draws take an element.
+#[path = "shared/rounds.rs"]
+mod rounds;
+
 use retrograd_kernels::norm::{Gradients, Matrix, Statistics, layer_norm, layer_norm_backward, workspace};
 use retrograd_kernels::operand::{In, Out};
 use retrograd_kernels::philox::{dropout, normal, uniform};
 use retrograd_kernels::softmax::{Rows, cross_entropy, cross_entropy_backward, softmax};
-use std::time::Instant;
+use rounds::seconds;
 
-fn seconds(mut call: impl FnMut()) -> f64 {
-    let mut repeats = 1u32;
-    let mut best = f64::INFINITY;
-    for _ in 0..150 {
-        let start = Instant::now();
-        (0..repeats).for_each(|_| call());
-        let each = start.elapsed().as_secs_f64() / repeats as f64;
-        best = best.min(each);
-        repeats = ((0.001 / each.max(1e-9)) as u32).max(1);
-    }
-    best
-}
-
-fn report(name: &str, n: usize, t: f64) {
+fn report(name: &str, n: usize, (_, t): (f64, f64)) {
     println!("{name}: {:.1} ns, {:.2} ns an element", t * 1e9, t * 1e9 / n as f64);
 }
 
