@@ -75,6 +75,23 @@ fn hyper(view: &View, i: usize) -> f64 {
     }
 }
 
+/// Runs `$body` with `$T` bound to the parameters' element type.
+macro_rules! with_parameters {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            other => bail!(Unsupported, "for {other} parameters is not supported yet; keep them in float32"),
+        }
+    };
+}
+
 impl OpDef for SgdStep {
     const INFO: Info = info("sgd_step", &["param", "grad", "buffer", "step", "hyper"])
         .accepts(&[Accepts::Float, Accepts::Float, Accepts::Float, Accepts::Real, Accepts::Real])
@@ -102,27 +119,20 @@ impl OpDef for SgdStep {
             nesterov: self.nesterov,
             maximize: self.maximize,
         };
-        macro_rules! run {
-            ($t:ty) => {{
-                let list: SmallVec<[optim::SgdParam<$t>; 16]> = (0..n)
-                    .map(|i| optim::SgdParam {
-                        n: x[i].numel(),
-                        param: x[i].ptr.cast(),
-                        grad: x[n + i].ptr.cast_const().cast(),
-                        buffer: if self.momentum { x[2 * n + i].ptr.cast() } else { std::ptr::null_mut() },
-                        step: x[3 * n + i].ptr.cast(),
-                    })
-                    .collect();
-                // SAFETY: each list's tensor has the parameter's shape and is contiguous.
-                unsafe { optim::sgd::<$t>(&list, &hyper) };
-                Ok(())
-            }};
-        }
-        match x[0].dtype() {
-            DType::F32 => run!(f32),
-            DType::F64 => run!(f64),
-            other => bail!(Unsupported, "for {other} parameters is not supported yet; keep them in float32"),
-        }
+        with_parameters!(x[0].dtype(), T => {
+            let params: SmallVec<[_; 16]> = (0..n)
+                .map(|i| optim::SgdParam::<T> {
+                    n: x[i].numel(),
+                    param: x[i].ptr.cast(),
+                    grad: x[n + i].ptr.cast_const().cast(),
+                    buffer: if self.momentum { x[2 * n + i].ptr.cast() } else { std::ptr::null_mut() },
+                    step: x[3 * n + i].ptr.cast(),
+                })
+                .collect();
+            // SAFETY: each list's tensor has the parameter's shape and is contiguous.
+            unsafe { optim::sgd(&params, &hyper) };
+            Ok(())
+        })
     }
 
     fn vjp(&self, _b: &mut Back) -> Result<()> {
@@ -165,28 +175,21 @@ impl OpDef for AdamStep {
             decoupled: self.decoupled,
             maximize: self.maximize,
         };
-        macro_rules! run {
-            ($t:ty) => {{
-                let list: SmallVec<[optim::AdamParam<$t>; 16]> = (0..n)
-                    .map(|i| optim::AdamParam {
-                        n: x[i].numel(),
-                        param: x[i].ptr.cast(),
-                        grad: x[n + i].ptr.cast_const().cast(),
-                        mean: x[2 * n + i].ptr.cast(),
-                        square: x[3 * n + i].ptr.cast(),
-                        step: x[4 * n + i].ptr.cast(),
-                    })
-                    .collect();
-                // SAFETY: each list's tensor has the parameter's shape and is contiguous.
-                unsafe { optim::adam::<$t>(&list, &hyper) };
-                Ok(())
-            }};
-        }
-        match x[0].dtype() {
-            DType::F32 => run!(f32),
-            DType::F64 => run!(f64),
-            other => bail!(Unsupported, "for {other} parameters is not supported yet; keep them in float32"),
-        }
+        with_parameters!(x[0].dtype(), T => {
+            let params: SmallVec<[_; 16]> = (0..n)
+                .map(|i| optim::AdamParam::<T> {
+                    n: x[i].numel(),
+                    param: x[i].ptr.cast(),
+                    grad: x[n + i].ptr.cast_const().cast(),
+                    mean: x[2 * n + i].ptr.cast(),
+                    square: x[3 * n + i].ptr.cast(),
+                    step: x[4 * n + i].ptr.cast(),
+                })
+                .collect();
+            // SAFETY: each list's tensor has the parameter's shape and is contiguous.
+            unsafe { optim::adam(&params, &hyper) };
+            Ok(())
+        })
     }
 
     fn vjp(&self, _b: &mut Back) -> Result<()> {
