@@ -617,3 +617,16 @@ def test_sequential_calls_what_is_overridden(monkeypatch: pytest.MonkeyPatch) ->
     assert bits(plain(x)) == bits(plain[0](x) - 1)
     monkeypatch.setattr(nn.Linear, "forward", lambda _self, x: x + 1)
     assert bits(plain(x)) == bits(x + 1 - 1)
+
+
+def test_empty_batches_of_long_rows() -> None:
+    """Sums of more than 512 products are made in blocks, of which there are none."""
+    layer = nn.Linear(600, 1)
+    y = layer(rg.zeros(0, 600))
+    assert y.shape == (0, 1)
+    y.sum().backward()
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.abs().sum().item() == 0
+    assert (rg.zeros(1, 600) @ rg.zeros(600, 0)).shape == (1, 0)
+    assert (rg.zeros(2, 0, 600) @ rg.zeros(2, 600, 1)).shape == (2, 0, 1)
+    assert (rg.zeros(0, 600) @ rg.zeros(600)).shape == (0,)

@@ -97,11 +97,10 @@ fn pow<V: FloatVec>(x: V, y: V) -> V {
     let infinity = x.lit(f64::INFINITY);
     let magnitude = x.abs();
     let (log, log_low) = log_parts(magnitude);
-    let t = y * log;
-    let t_low = y.fma(log, -t) + y * log_low;
-    let t = pick(x, 89.0, 710.0).min(pick(x, -104.0, -746.0).max(t));
-    // Where the product overflowed, its low part is no number.
-    let t_low = V::select(t_low.abs().lt(one), t_low, zero);
+    let product = y * log;
+    let t = pick(x, 89.0, 710.0).min(pick(x, -104.0, -746.0).max(product));
+    // The low part of a product beyond these bounds may be as large as they are, or no number.
+    let t_low = V::select(t.equals(product), y.fma(log, -product) + y * log_low, zero);
     let (p, q, n) = exp_parts(t);
     let result = (p + p.mul_add(t_low, q)).scale(n);
 

@@ -235,6 +235,10 @@ fn powers_follow_c() {
             pairs.push((x, y));
         }
     }
+    // Far beyond the largest and the smallest.
+    for y in [24, 31, 40, 52, 60, 300].map(|k| 2f64.powi(k)) {
+        pairs.extend([3.0, 0.7, 1.5, -2.0, 1e10].into_iter().flat_map(|x| [(x, y), (x, -y)]));
+    }
     fn run<T: FloatElem>(x: &[T], y: &[T]) -> Vec<T> {
         let mut z = x.to_vec();
         let out = Out { ptr: z.as_mut_ptr(), strides: &[1] };

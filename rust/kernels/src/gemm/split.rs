@@ -33,8 +33,8 @@ fn length<E: GemmElem>(m: usize, k: usize) -> usize {
 
 /// How many blocks of `k` are computed at a time; fewer than two where the product is not to be split.
 fn blocks_at_a_time<E: GemmElem>(m: usize, n: usize, k: usize) -> usize {
-    // One column is computed transposed.
-    if k <= E::K_BLOCK || n < 2 && m > 1 || m.saturating_mul(row(n)) > SPLIT_ELEMENTS {
+    // One column is computed transposed, nothing not at all.
+    if m * n == 0 || k <= E::K_BLOCK || n < 2 && m > 1 || m.saturating_mul(row(n)) > SPLIT_ELEMENTS {
         return 0;
     }
     let (sums, packed) = block_bytes::<E>(m, n, k);

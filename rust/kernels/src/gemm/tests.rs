@@ -658,6 +658,14 @@ fn an_empty_batch_does_nothing() {
 }
 
 #[test]
+fn no_rows_or_columns_of_long_sums() {
+    for (m, n) in [(0, 1), (1, 0), (0, 0), (2, 0), (0, 40)] {
+        Case::plain(m, n, 2 * f32::K_BLOCK + 3).check::<f32>();
+        Case::plain(m, n, 2 * f32::K_BLOCK + 3).check::<bf16>();
+    }
+}
+
+#[test]
 fn k_is_cut_by_its_length_alone() {
     for k in [0, 1, 511, 512, 513, 1000, 1024, 1025, 5000, 100_003] {
         let block = blocking::k_block::<f32>(k);

@@ -107,6 +107,8 @@ fn units<S: Simd, C: Float>(simd: S, words: &[u32; WORDS], out: &mut [C; WORDS])
 struct Uniform {
     low: f64,
     high: f64,
+    /// The largest number below `high` in the type of the result, where that is a narrower one; else infinity.
+    last: f64,
 }
 
 impl<C: Float> Make<C> for Uniform {
@@ -114,7 +116,7 @@ impl<C: Float> Make<C> for Uniform {
     fn make<S: Simd>(self, simd: S, words: &[u32; WORDS], out: &mut [C; WORDS]) {
         units(simd, words, out);
         let low = C::Vec::<S>::splat(simd, C::from_f64(self.low));
-        let (high, range) = (low.lit(self.high), low.lit(self.high - self.low));
+        let (high, range, last) = (low.lit(self.high), low.lit(self.high - self.low), low.lit(self.last));
         let mut i = 0;
         while i < elements::<C>() {
             // SAFETY: the array holds a block, a multiple of the lanes.
@@ -122,7 +124,7 @@ impl<C: Float> Make<C> for Uniform {
                 let at = out.as_mut_ptr().add(i);
                 let y = C::Vec::<S>::load(simd, at).fma(range, low);
                 // What was rounded up to the end goes to the beginning: the end is not to be drawn.
-                C::Vec::<S>::select(y.lt(high), y, low).store(at);
+                C::Vec::<S>::select(y.lt(high), y, low).min(last).store(at);
             }
             i += C::Vec::<S>::LANES;
         }
@@ -134,7 +136,11 @@ impl<C: Float> Make<C> for Uniform {
 /// # Safety
 /// `n` elements are writable at `y`.
 pub unsafe fn uniform<T: FloatElem>(seed: u64, offset: u64, low: f64, high: f64, n: usize, y: *mut T) {
-    fill(seed, offset, n, y, Uniform { low, high });
+    let near = |x: f64| T::narrow(T::Compute::from_f64(x)).widen().to_f64();
+    // The next one below lies half a step away at least, and a whole one at most.
+    let below = [high, high - 0.6 * T::EPSILON * high.abs()].map(near).into_iter().find(|&x| x < high);
+    let last = below.filter(|_| !T::IS_COMPUTE).unwrap_or(f64::INFINITY);
+    fill(seed, offset, n, y, Uniform { low, high, last });
 }
 
 #[derive(Clone, Copy)]

@@ -3,8 +3,10 @@ use super::block::rounds;
 use super::*;
 use crate::operand::{In, Out};
 use crate::pool::set_num_threads;
-use crate::simd::{IntVec, Kernel, Level, Simd, WordVec, available, dispatch_at, with_level};
-use half::bf16;
+use crate::simd::{
+    Float, FloatElem, IntVec, Kernel, Level, Simd, WordVec, available, dispatch_at, with_level,
+};
+use half::{bf16, f16};
 
 struct Known([u32; 4], [u32; 2]);
 
@@ -118,6 +120,23 @@ fn distributions_have_their_moments() {
             assert!(c.abs() < 0.01, "lag {lag}: {c}");
         }
         assert!(z.iter().all(|z| z.is_finite() && z.abs() < 10.0));
+    }
+}
+
+#[test]
+fn the_end_of_a_range_is_not_drawn() {
+    fn check<T: FloatElem>(low: f64, high: f64, zero: T) {
+        let mut y = vec![zero; 1 << 18];
+        // SAFETY: as many elements.
+        unsafe { uniform(1, 0, low, high, y.len(), y.as_mut_ptr()) };
+        let low = T::narrow(T::Compute::from_f64(low)).widen().to_f64();
+        assert!(y.iter().all(|y| (low..high).contains(&y.widen().to_f64())), "{low} to {high}");
+    }
+    for (low, high) in [(0.0, 1.0), (0.0, 3.0), (-2.0, -1.0), (-1.0, 0.0), (5.0, 5.3), (-0.1, 1e-3)] {
+        check(low, high, bf16::ZERO);
+        check(low, high, f16::ZERO);
+        check(low, high, 0f32);
+        check(low, high, 0f64);
     }
 }
 

@@ -9,6 +9,8 @@ pub trait FloatElem: Copy + Send + Sync + 'static {
     type Compute: Float + FloatElem<Compute = Self::Compute>;
     /// Whether memory holds the computing type itself.
     const IS_COMPUTE: bool;
+    /// The step from one to the next larger number.
+    const EPSILON: f64;
     /// Reads a vector's lanes.
     ///
     /// # Safety
@@ -45,6 +47,7 @@ macro_rules! full {
         impl FloatElem for $ty {
             type Compute = $ty;
             const IS_COMPUTE: bool = true;
+            const EPSILON: f64 = $ty::EPSILON as f64;
             #[inline(always)]
             unsafe fn load<S: Simd>(simd: S, ptr: *const Self) -> <$ty as Float>::Vec<S> {
                 // SAFETY: the caller's promise.
@@ -82,6 +85,7 @@ macro_rules! half {
         impl FloatElem for $ty {
             type Compute = f32;
             const IS_COMPUTE: bool = false;
+            const EPSILON: f64 = $ty::EPSILON.to_f64_const();
             #[inline(always)]
             unsafe fn load<S: Simd>(simd: S, ptr: *const Self) -> S::F32 {
                 // SAFETY: the caller's promise; the type is a transparent u16.

@@ -46,6 +46,9 @@ impl Rows {
 
     /// Calls `body` with ranges of rows, in parallel where that pays.
     fn each(&self, body: impl Fn(Range<usize>) + Sync) {
+        if self.columns == 0 {
+            return;
+        }
         pool::chunks(self.count[0] * self.count[1], grain(self.columns), body);
     }
 }
