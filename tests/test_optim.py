@@ -88,7 +88,7 @@ def test_against_torch(make: Any) -> None:
         a.step()
         b.step()
     for p, q in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(p.detach().numpy(), q.numpy(), rtol=1e-12)
+        np.testing.assert_allclose(p.detach().numpy(), q.numpy(), rtol=1e-12, atol=1e-15)
 
 
 def test_strided_parameters_and_gradients() -> None:
