@@ -157,6 +157,24 @@ def test_writing_into_an_expanded_view_is_an_error() -> None:
         x.add_(1)
 
 
+def test_overlapping_arrays_are_read_before_they_are_written() -> None:
+    """Tensors on one array's memory have storages of their own."""
+    n = 100_001
+    a = np.arange(n, dtype=np.float32)
+    x = rg.from_numpy(a)
+    want = a.copy()
+    want[1:] += want[:-1].copy()
+    x[1:] += a[:-1]
+    np.testing.assert_array_equal(a, want)
+    want[1:] = want[:-1].copy()
+    x[1:] = a[:-1]
+    np.testing.assert_array_equal(a, want)
+    m = np.arange(400.0).reshape(20, 20)
+    want = m @ m
+    rg.matmul(rg.from_numpy(m), rg.from_numpy(m), out=rg.from_numpy(m))
+    np.testing.assert_allclose(m, want, rtol=1e-12)
+
+
 def test_partial_overlap_reads_before_it_writes() -> None:
     x = rg.arange(6, dtype=rg.float32)
     x[1:] += x[:-1]

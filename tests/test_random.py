@@ -65,6 +65,21 @@ def test_uniform() -> None:
     assert abs(np.corrcoef(a[:-1], a[1:])[0, 1]) < 5 / math.sqrt(N)
 
 
+@pytest.mark.parametrize("dtype", [rg.bfloat16, rg.float16], ids=str)
+def test_uniform_of_half_types_excludes_the_end(dtype: rg.DType) -> None:
+    a = rg.rand(N, dtype=dtype).float().numpy()
+    assert 0 <= a.min() < a.max() < 1
+    assert a.mean() == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-3e38, 3e38), (-1e308, 1e308), (0, math.inf)])
+def test_uniform_over_a_range_that_is_no_number(low: float, high: float) -> None:
+    x = rg.zeros(3)
+    with pytest.raises(ValueError, match="range"):
+        x.uniform_(low, high)
+    assert x.tolist() == [0, 0, 0]
+
+
 @pytest.mark.parametrize("dtype", [rg.float32, rg.float64], ids=str)
 def test_normal(dtype: rg.DType) -> None:
     rg.manual_seed(0)

@@ -247,7 +247,7 @@ fn into(op: Op, inputs: &[&Tensor], out: &Tensor) -> Result<()> {
     if out.overlaps_itself() {
         bail!(Graph, "'out' is an expanded tensor, whose elements share memory; pass a .clone()");
     }
-    let is_apart = || inputs.iter().all(|x| x.storage().id() != out.storage().id());
+    let is_apart = || !inputs.iter().any(|x| x.meets(out));
     execute_over(&op, inputs, out, out.is_contiguous() && is_apart(), mode)
 }
 
@@ -332,7 +332,9 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
         None
     };
 
-    let direct = op.info().elementwise && !inputs[1..].iter().any(|x| overlaps_partly(x, target));
+    let info = op.info();
+    let may_write = info.elementwise || info.fills && target.is_contiguous();
+    let direct = may_write && !inputs[1..].iter().any(|x| overlaps_partly(x, target));
     execute_over(&op, inputs, target, direct, mode)?;
 
     if track {
@@ -351,9 +353,6 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
 
 /// Whether the two share some memory, but not element by element.
 fn overlaps_partly(x: &Tensor, target: &Tensor) -> bool {
-    if x.storage().id() != target.storage().id() || x.layout() == target.layout() {
-        return false;
-    }
-    let ((a, b), (c, d)) = (x.layout().span(), target.layout().span());
-    a < d && c < b
+    x.meets(target)
+        && (x.ptr() != target.ptr() || x.meta() != target.meta() || x.strides() != target.strides())
 }

@@ -7,6 +7,7 @@ use crate::apply::{apply_in_place, apply1};
 use crate::autograd::GradMode;
 use crate::error::Result;
 use crate::ops::draw::{Draw, Dropout, Normal, Uniform};
+use crate::replay;
 use crate::tensor::Tensor;
 
 /// A source of random numbers.
@@ -22,8 +23,8 @@ impl Generator {
     }
 
     /// Starts anew from `seed`.
-    pub fn seed(&self, seed: u64) {
-        self.set_state([seed as i64, 0]);
+    pub fn seed(&self, seed: u64) -> Result<()> {
+        self.set_state([seed as i64, 0])
     }
 
     /// Seed and counter.
@@ -33,9 +34,11 @@ impl Generator {
     }
 
     /// Goes on from seed and counter.
-    pub fn set_state(&self, state: [i64; 2]) {
+    pub fn set_state(&self, state: [i64; 2]) -> Result<()> {
+        replay::check_host_write("setting the state of random numbers")?;
         // SAFETY: as above.
         unsafe { *self.state.ptr().cast::<[i64; 2]>() = state }
+        Ok(())
     }
 
     /// A key for `n` random numbers.

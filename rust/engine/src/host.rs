@@ -46,6 +46,7 @@ impl Number {
                 (x, _) => write(tensor.ptr(), dtype, x.as_f64()),
             }
         }
+        replay::note_constant(&tensor)?;
         Ok(tensor)
     }
 }

@@ -73,6 +73,7 @@ pub fn arange(start: f64, step: f64, n: usize, dtype: DType) -> Result<Tensor> {
         // SAFETY: position i lies within the n elements.
         unsafe { crate::host::write(tensor.ptr().add(i * dtype.size()), dtype, start + i as f64 * step) };
     }
+    replay::note_constant(&tensor)?;
     Ok(tensor)
 }
 

@@ -1,5 +1,6 @@
 //! A storage: the bytes behind tensors, with the count of times they were overwritten.
 use std::any::Any;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -57,13 +58,17 @@ impl Storage {
 
     /// The same bytes under the same id, with a version of their own.
     pub fn alias(of: &Arc<Self>) -> Arc<Self> {
-        Arc::new(Self {
-            ptr: of.ptr,
-            bytes: of.bytes,
-            id: of.id,
-            version: AtomicU32::new(0),
-            owner: Owner::Alias(of.clone()),
-        })
+        Self::alias_as(of, of.id)
+    }
+
+    /// The same bytes under an id and with a version of their own.
+    pub(crate) fn masked(of: &Arc<Self>) -> Arc<Self> {
+        Self::alias_as(of, NEXT_ID.fetch_add(1, Relaxed))
+    }
+
+    fn alias_as(of: &Arc<Self>, id: u64) -> Arc<Self> {
+        let (version, owner) = (AtomicU32::new(0), Owner::Alias(of.clone()));
+        Arc::new(Self { ptr: of.ptr, bytes: of.bytes, id, version, owner })
     }
 
     /// Whether the bytes are nobody else's: neither another storage's nor, say, a NumPy array's.
@@ -89,6 +94,12 @@ impl Storage {
     /// A number no other storage of this process ever has, but for aliases of it.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The addresses of the bytes.
+    pub(crate) fn addresses(&self) -> Range<usize> {
+        let first = self.ptr() as usize;
+        first..first + self.bytes
     }
 
     /// How often the contents were overwritten.

@@ -1,4 +1,5 @@
 //! A tensor: a typed view of a storage, with its place in the autograd graph.
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -130,6 +131,7 @@ impl Tensor {
         let tensor = Self::empty(shape, T::DTYPE)?;
         // SAFETY: the storage is fresh and holds exactly as many elements of that type.
         unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), tensor.ptr().cast(), values.len()) };
+        replay::note_constant(&tensor)?;
         Ok(tensor)
     }
 
@@ -138,6 +140,7 @@ impl Tensor {
         let tensor = Self::empty(Shape::new(), dtype)?;
         // SAFETY: a fresh tensor of one element of that dtype.
         unsafe { crate::host::write(tensor.ptr(), dtype, value) };
+        replay::note_constant(&tensor)?;
         Ok(tensor)
     }
 
@@ -200,6 +203,21 @@ impl Tensor {
     pub fn ptr(&self) -> *mut u8 {
         // SAFETY: the offset lies within the storage, or the tensor is empty and it is never read.
         unsafe { self.0.storage.ptr().add(self.0.offset * self.dtype().size()) }
+    }
+    /// The addresses between which its elements lie.
+    pub(crate) fn addresses(&self) -> Range<usize> {
+        let (size, storage) = (self.dtype().size(), self.0.storage.ptr() as usize);
+        let (first, end) = if self.is_contiguous() {
+            (self.0.offset, self.0.offset + self.numel())
+        } else {
+            self.layout().span()
+        };
+        storage + first * size..storage + end * size
+    }
+    /// Whether elements of the two may share memory.
+    pub(crate) fn meets(&self, other: &Tensor) -> bool {
+        let (a, b) = (self.addresses(), other.addresses());
+        a.start < b.end && b.start < a.end
     }
     /// Whether the two are one tensor.
     pub fn is(&self, other: &Tensor) -> bool {

@@ -21,6 +21,11 @@ pub(crate) struct Batched {
 pub struct VmapLevel(u32);
 
 impl VmapLevel {
+    /// Whether this thread is in one.
+    pub fn active() -> bool {
+        mode::mode().vmap > 0
+    }
+
     /// Enters a vmap.
     pub fn enter() -> Self {
         mode::change(|m| m.vmap += 1);

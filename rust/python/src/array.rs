@@ -10,6 +10,7 @@ use retrograd_engine::autograd::GradMode;
 use retrograd_engine::kernels::{Shape, Strides};
 use retrograd_engine::layout::Layout;
 use retrograd_engine::ops::memory::Clone as CloneOp;
+use retrograd_engine::replay::note_shared;
 use retrograd_engine::storage::Storage;
 use retrograd_engine::{DType, Tensor, host, make};
 
@@ -96,7 +97,9 @@ pub fn share(array: &Bound<'_, PyUntypedArray>) -> PyResult<Tensor> {
     let owner = Box::new(Owner(array.clone().into_any().unbind()));
     // SAFETY: the array, kept alive by the owner, spans these bytes, aligned and writeable.
     let storage = unsafe { Storage::foreign(ptr, bytes, owner) };
-    Ok(Tensor::from_parts(storage, dtype, layout))
+    let tensor = Tensor::from_parts(storage, dtype, layout);
+    note_shared(&tensor);
+    Ok(tensor)
 }
 
 /// An array on a tensor's memory.

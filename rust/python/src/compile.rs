@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use retrograd_engine::Tensor;
 use retrograd_engine::autograd::grad_enabled;
 use retrograd_engine::replay::{Program, Recording};
+use retrograd_engine::vmap::VmapLevel;
 
 use crate::errors::engine;
 use crate::tree::{Signature, Tree};
@@ -56,7 +57,7 @@ impl Compiled {
             let fits = entry.grad_enabled == grad_enabled()
                 && entry.signatures.len() == tensors.len()
                 && entry.signatures.iter().zip(tensors).all(|(s, t)| *s == Signature::of(t))
-                && entry.program.is_valid();
+                && entry.program.serves(tensors);
             if fits && entry.arguments.matches(arguments, py)? {
                 return Ok(Some(entry.clone()));
             }
@@ -70,16 +71,17 @@ impl Compiled {
         arguments: Tree,
         tensors: Vec<Tensor>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let built = arguments.build(py, &tensors)?;
-        let (args, kwargs) = built.extract::<(Bound<'py, PyTuple>, Bound<'py, PyDict>)>()?;
         let recording = engine(|| Recording::start(&tensors))?;
+        let built = arguments.build(py, recording.arguments())?;
+        let (args, kwargs) = built.extract::<(Bound<'py, PyTuple>, Bound<'py, PyDict>)>()?;
         let result = self.function.bind(py).call(&args, Some(&kwargs))?;
         let mut outputs = Vec::new();
         let result = Tree::take(&result, &mut outputs)?;
+        result.check_returned(py)?;
         // The graph behind the outputs ends here, so that the recording sees what is a temporary.
-        let outputs: Vec<Tensor> = outputs.into_iter().map(|t| t.detach()).collect();
+        let mut outputs: Vec<Tensor> = outputs.into_iter().map(|t| t.detach()).collect();
         drop((args, kwargs, built));
-        let program = engine(|| recording.finish(&outputs))?;
+        let program = engine(|| recording.finish(&mut outputs))?;
         let returned = result.build(py, &outputs)?;
         let entry = Entry {
             arguments,
@@ -106,8 +108,8 @@ impl Compiled {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if Recording::active() {
-            // Part of a larger recording.
+        if Recording::active() || VmapLevel::active() {
+            // Part of a larger recording, or called for one example that stands for many.
             return self.function.bind(py).call(args, kwargs);
         }
         let mut tensors = Vec::new();
@@ -159,6 +161,13 @@ impl Compiled {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.function)
+        visit.call(&self.function)?;
+        // Nobody holds the lock without the interpreter's.
+        let Ok(entries) = self.entries.try_lock() else { return Ok(()) };
+        for entry in entries.iter().filter(|e| Arc::strong_count(e) == 1) {
+            entry.arguments.visit(&visit)?;
+            entry.result.visit(&visit)?;
+        }
+        Ok(())
     }
 }

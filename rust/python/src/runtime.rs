@@ -22,10 +22,7 @@ pub fn manual_seed(seed: &Bound<'_, PyAny>) -> PyResult<()> {
             PyValueError::new_err(format!("manual_seed: a seed is an integer of 64 bits, not {seed}"))
         })? as u64,
     };
-    engine(|| {
-        generator::default_generator()?.seed(bits);
-        Ok(())
-    })
+    engine(|| generator::default_generator()?.seed(bits))
 }
 
 /// The state of the random numbers: seed and counter.
@@ -38,10 +35,7 @@ pub fn get_rng_state() -> PyResult<(i64, i64)> {
 /// Goes on with the random numbers from a state.
 #[pyfunction]
 pub fn set_rng_state(state: (i64, i64)) -> PyResult<()> {
-    engine(|| {
-        generator::default_generator()?.set_state([state.0, state.1]);
-        Ok(())
-    })
+    engine(|| generator::default_generator()?.set_state([state.0, state.1]))
 }
 
 /// Sets how many threads work on large operations.

@@ -1,7 +1,8 @@
 //! Nested tuples, lists and dictionaries with tensors in them: taken apart, compared, put together.
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyList, PyTuple};
 use retrograd_engine::Tensor;
 use retrograd_engine::kernels::Strides;
 use retrograd_engine::layout::Meta;
@@ -22,6 +23,8 @@ pub enum Tree {
     List(Vec<Tree>),
     /// A dictionary: keys with values.
     Dict(Vec<(Py<PyAny>, Tree)>),
+    /// What is made of a tuple or dictionary by calling that: a named tuple, an ordered dictionary.
+    Made(Py<PyAny>, Box<Tree>),
     /// Anything else, as it is.
     Other(Py<PyAny>),
 }
@@ -68,6 +71,19 @@ impl Tree {
                 dict.iter().map(|(k, v)| Ok((k.unbind(), Self::take_at(&v, tensors, depth + 1)?))).collect();
             return Ok(Tree::Dict(items?));
         }
+        let (py, class) = (value.py(), value.get_type());
+        if let (Ok(tuple), Ok(make)) = (value.cast::<PyTuple>(), class.getattr("_make")) {
+            let plain = PyTuple::new(py, tuple)?;
+            return Ok(Tree::Made(make.unbind(), Box::new(Self::take_at(&plain, tensors, depth)?)));
+        }
+        if class.is(py.import("collections")?.getattr("OrderedDict")?) {
+            let plain = PyDict::new(py);
+            plain.update(value.cast()?)?;
+            return Ok(Tree::Made(
+                class.into_any().unbind(),
+                Box::new(Self::take_at(&plain, tensors, depth)?),
+            ));
+        }
         if let Ok(array) = value.cast::<numpy::PyUntypedArray>() {
             tensors.push(array::share(array)?);
             return Ok(Tree::Tensor(tensors.len() - 1));
@@ -90,8 +106,47 @@ impl Tree {
                 }
                 dict.into_any()
             }
+            Tree::Made(make, plain) => make.bind(py).call1((plain.build(py, tensors)?,))?,
             Tree::Other(value) => value.bind(py).clone(),
         })
+    }
+
+    /// Fails where a value that a step returns may hold tensors which are not seen: every call would return those of the first.
+    pub fn check_returned(&self, py: Python<'_>) -> PyResult<()> {
+        match self {
+            Tree::Tensor(_) => Ok(()),
+            Tree::Tuple(items) | Tree::List(items) => items.iter().try_for_each(|t| t.check_returned(py)),
+            Tree::Dict(items) => items.iter().try_for_each(|(_, t)| t.check_returned(py)),
+            Tree::Made(_, plain) => plain.check_returned(py),
+            Tree::Other(value) => {
+                // What the collector does not track refers to nothing: numbers, strings, None.
+                if !py.import("gc")?.call_method1("is_tracked", (value,))?.extract()? {
+                    return Ok(());
+                }
+                Err(PyTypeError::new_err(format!(
+                    "compile: the step returned a {}, whose tensors, if it has any, later calls would not renew; \
+                     return tensors, numbers and strings, in tuples, named tuples, lists or dictionaries",
+                    value.bind(py).get_type().name()?
+                )))
+            }
+        }
+    }
+
+    /// Shows the collector what is held.
+    pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Tree::Tensor(_) => Ok(()),
+            Tree::Tuple(items) | Tree::List(items) => items.iter().try_for_each(|t| t.visit(visit)),
+            Tree::Dict(items) => items.iter().try_for_each(|(key, t)| {
+                visit.call(key)?;
+                t.visit(visit)
+            }),
+            Tree::Made(make, plain) => {
+                visit.call(make)?;
+                plain.visit(visit)
+            }
+            Tree::Other(value) => visit.call(value),
+        }
     }
 
     /// Whether the other tree has the same shape and equal other values.
@@ -121,10 +176,15 @@ impl Tree {
                 }
                 Ok(true)
             }
+            (Tree::Made(a, x), Tree::Made(b, y)) => Ok(a.bind(py).eq(b)? && x.matches(y, py)?),
             (Tree::Other(a), Tree::Other(b)) => {
                 let (a, b) = (a.bind(py), b.bind(py));
-                // 1, 1.0 and True are equal but make different programs.
-                Ok(a.is(b) || (a.get_type().is(b.get_type()) && a.eq(b)?))
+                // 1, 1.0 and True are equal but make different programs, and so do 0.0 and -0.0.
+                if let (Ok(a), Ok(b)) = (a.cast_exact::<PyFloat>(), b.cast_exact::<PyFloat>()) {
+                    return Ok(a.value().to_bits() == b.value().to_bits());
+                }
+                // What cannot be compared is another value.
+                Ok(a.is(b) || (a.get_type().is(b.get_type()) && a.eq(b).unwrap_or(false)))
             }
             _ => Ok(false),
         }

@@ -1,5 +1,6 @@
 //! `retrograd.vmap`.
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use retrograd_engine::Tensor;
@@ -59,6 +60,10 @@ fn spread(dims: &Bound<'_, PyAny>, count: usize, what: &str) -> PyResult<Vec<Opt
 
 #[pymethods]
 impl Vmapped {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        [&self.function, &self.in_dims, &self.out_dims].into_iter().try_for_each(|held| visit.call(held))
+    }
+
     #[pyo3(signature = (*args, **kwargs))]
     fn __call__<'py>(
         &self,

@@ -140,8 +140,10 @@ impl<'a> Back<'a> {
             return None;
         }
         let grad = leaf.grad()?;
-        let is_apart = others.iter().all(|other| other.storage().id() != grad.storage().id());
-        if !is_apart || !grad.is_contiguous() || grad.meta() != leaf.meta() {
+        if others.iter().any(|other| other.meets(&grad))
+            || !grad.is_contiguous()
+            || grad.meta() != leaf.meta()
+        {
             return None;
         }
         replay::note_grad_write(leaf);

@@ -132,7 +132,7 @@ impl OpDef for Dropout {
 
 impl OpDef for Uniform {
     const INFO: Info =
-        info("uniform", &["input", "key"]).accepts(&[Accepts::Float, Accepts::Index]).samples(&[
+        info("uniform", &["input", "key"]).accepts(&[Accepts::Float, Accepts::Index]).fills().samples(&[
             "(3,4) (2,)i9 low=-1.0 high=2.0",
             "(0,4) (2,)i9 low=0.0 high=1.0",
             "(1037,) (2,)i9 low=0.0 high=1.0",
@@ -141,6 +141,11 @@ impl OpDef for Uniform {
     fn infer(&self, x: &[&Meta]) -> Result<Metas> {
         if self.low.partial_cmp(&self.high).is_none_or(Ordering::is_gt) {
             bail!(Value, "low ({}) must not exceed high ({})", self.low, self.high);
+        }
+        let range = self.high - self.low;
+        let is_finite = if x[0].dtype == DType::F64 { range.is_finite() } else { (range as f32).is_finite() };
+        if !is_finite {
+            bail!(Value, "the range from {} to {} is beyond {}", self.low, self.high, x[0].dtype);
         }
         check_key(x[1])?;
         Ok(smallvec![*x[0]])
@@ -160,7 +165,7 @@ impl OpDef for Uniform {
 
 impl OpDef for Normal {
     const INFO: Info =
-        info("normal", &["input", "key"]).accepts(&[Accepts::Float, Accepts::Index]).samples(&[
+        info("normal", &["input", "key"]).accepts(&[Accepts::Float, Accepts::Index]).fills().samples(&[
             "(3,4) (2,)i9 mean=-1.0 std=2.0",
             "(0,4) (2,)i9 mean=0.0 std=1.0",
             "(1037,) (2,)i9 mean=0.0 std=1.0",

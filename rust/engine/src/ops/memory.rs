@@ -54,8 +54,11 @@ impl OpDef for Clone {
 }
 
 impl OpDef for CopyInto {
-    const INFO: Info =
-        info("copy_into", &["input", "src"]).accepts(&[Accepts::Any, Accepts::Any]).elementwise().samples(&[
+    const INFO: Info = info("copy_into", &["input", "src"])
+        .accepts(&[Accepts::Any, Accepts::Any])
+        .elementwise()
+        .fills()
+        .samples(&[
             "(3,4) (3,4)",
             "(3,4) (4,)",
             "(3,4) ()",
@@ -85,7 +88,7 @@ impl OpDef for CopyInto {
 }
 
 impl OpDef for Fill {
-    const INFO: Info = info("fill", &["input"]).accepts(&[Accepts::Any]).elementwise().samples(&[
+    const INFO: Info = info("fill", &["input"]).accepts(&[Accepts::Any]).elementwise().fills().samples(&[
         "(3,4) value=1.5",
         "() value=-2.0",
         "(0,4) value=1.0",

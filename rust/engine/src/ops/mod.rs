@@ -86,6 +86,8 @@ pub struct Info {
     pub elementwise: bool,
     /// Whether the result lies in row-major order however the operands of an elementwise op lie.
     pub row_major: bool,
+    /// Whether the first operand is there for its shape and dtype alone; in place it is filled.
+    pub fills: bool,
     /// Calls the test sweep makes: operand shapes, then attributes.
     pub samples: &'static [&'static str],
 }
@@ -103,6 +105,7 @@ pub const fn info(name: &'static str, operands: &'static [&'static str]) -> Info
         mutates: &[],
         elementwise: false,
         row_major: false,
+        fills: false,
         samples: &[],
     }
 }
@@ -141,6 +144,11 @@ impl Info {
     /// The result lies in row-major order, not as the operands do.
     pub const fn row_major(mut self) -> Self {
         self.row_major = true;
+        self
+    }
+    /// Only the first operand's shape and dtype count.
+    pub const fn fills(mut self) -> Self {
+        self.fills = true;
         self
     }
     /// Operands are lists.

@@ -8,7 +8,10 @@ mod recorder;
 
 pub use program::Program;
 pub use recorder::Recording;
-pub(crate) use recorder::{check_host_read, note_grad_read, note_grad_write, record, recording};
+pub use recorder::note_shared;
+pub(crate) use recorder::{
+    check_host_read, check_host_write, note_constant, note_grad_read, note_grad_write, record, recording,
+};
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -1,7 +1,7 @@
 //! A recorded program, and its replay.
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use retrograd_kernels::Strides;
+use retrograd_kernels::{Strides, pool};
 use smallvec::SmallVec;
 
 use crate::autograd::Interrupts;
@@ -71,9 +71,32 @@ impl GradGuard {
     }
 }
 
+/// One replay at a time has the memory for temporaries, and those bytes of others that only replays write.
+///
+/// A child of `fork` has a turn of its own: its parent's may be held by a thread that the child does not have.
+#[derive(Default)]
+struct Turn {
+    memory: Mutex<Option<Arc<Storage>>>,
+    /// How many forks lie between the process that began and this one.
+    forks: OnceLock<u64>,
+    next: OnceLock<Box<Turn>>,
+}
+
+impl Turn {
+    fn of_this_process(&self) -> &Mutex<Option<Arc<Storage>>> {
+        let (forks, mut turn) = (pool::forks(), self);
+        while *turn.forks.get_or_init(|| forks) != forks {
+            turn = turn.next.get_or_init(Box::default);
+        }
+        &turn.memory
+    }
+}
+
 /// A linear program of kernel calls.
 pub struct Program {
     slots: Vec<Slot>,
+    /// Pairs of slots that must not share memory.
+    apart: Vec<[u32; 2]>,
     operands: Vec<Operand>,
     instructions: Vec<Instruction>,
     outputs: Vec<Output>,
@@ -84,14 +107,16 @@ pub struct Program {
     /// Where each argument began in its storage, in bytes.
     argument_offsets: Vec<usize>,
     epoch: u64,
-    /// The temporaries' memory; held by the one replay at a time.
-    memory: Mutex<Arc<Storage>>,
+    /// How many bytes temporaries take.
+    bytes: usize,
+    turn: Turn,
 }
 
 impl Program {
     #[expect(clippy::too_many_arguments, reason = "each is one field")]
     pub(super) fn new(
         slots: Vec<Slot>,
+        apart: Vec<[u32; 2]>,
         bytes: usize,
         operands: Vec<Operand>,
         instructions: Vec<Instruction>,
@@ -102,9 +127,9 @@ impl Program {
         argument_offsets: Vec<usize>,
         epoch: u64,
     ) -> Result<Self> {
-        let memory = Mutex::new(Storage::new(bytes)?);
         Ok(Self {
             slots,
+            apart,
             operands,
             instructions,
             outputs,
@@ -113,16 +138,27 @@ impl Program {
             guards,
             argument_offsets,
             epoch,
-            memory,
+            bytes,
+            turn: Turn::default(),
         })
     }
 
-    /// Whether the program still does what the function would: nothing it was recorded under has changed.
-    pub fn is_valid(&self) -> bool {
-        self.epoch == super::epoch() && self.guards.iter().all(GradGuard::holds)
+    /// Whether the program does with these arguments what the function would: nothing it was recorded under has changed, and no
+    /// two of them, or one and a tensor from outside, share memory that a kernel writes while it uses the other.
+    pub fn serves(&self, arguments: &[Tensor]) -> bool {
+        self.epoch == super::epoch()
+            && self.guards.iter().all(GradGuard::holds)
+            && self.apart.iter().all(|pair| {
+                let [a, b] = pair.map(|slot| match &self.slots[slot as usize] {
+                    Slot::Argument(i) => arguments[*i].addresses(),
+                    Slot::Fixed(storage) => storage.addresses(),
+                    Slot::Fresh(_) | Slot::Temporary(_) => 0..0,
+                });
+                a.end <= b.start || b.end <= a.start
+            })
     }
 
-    /// Whether nothing but a changed structure keeps the program from being valid: it will never be again.
+    /// Whether the structure has changed: the program will never serve again.
     pub fn is_outdated(&self) -> bool {
         self.epoch != super::epoch()
     }
@@ -162,7 +198,11 @@ impl Program {
                 self.argument_offsets.len()
             );
         }
-        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.turn.of_this_process().lock().unwrap_or_else(PoisonError::into_inner);
+        let temporaries = match &mut *memory {
+            Some(temporaries) => temporaries.ptr(),
+            None => memory.insert(Storage::new(self.bytes)?).ptr(),
+        };
         let mut fresh: SmallVec<[Arc<Storage>; 4]> = SmallVec::new();
         let mut fresh_of: SmallVec<[(usize, usize); 4]> = SmallVec::new();
         let mut base: SmallVec<[*mut u8; 64]> = SmallVec::with_capacity(self.slots.len());
@@ -180,7 +220,7 @@ impl Program {
                     fresh.push(storage);
                     ptr
                 }
-                Slot::Temporary(offset) => memory.ptr().wrapping_add(*offset),
+                Slot::Temporary(offset) => temporaries.wrapping_add(*offset),
             });
         }
 

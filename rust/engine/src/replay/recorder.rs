@@ -8,6 +8,7 @@ use super::program::{GradEffect, GradGuard, Instruction, Operand, Output, Progra
 use crate::error::{Result, bail};
 use crate::mode;
 use crate::ops::Op;
+use crate::ops::memory::CopyInto;
 use crate::storage::Storage;
 use crate::tensor::Tensor;
 
@@ -22,6 +23,10 @@ struct Seen {
     kept: Option<Arc<Storage>>,
     bytes: usize,
     input: Option<usize>,
+    /// What the host filled it with, where the function made it.
+    constant: Option<Tensor>,
+    /// Whether the function made it of memory that is not ours.
+    shared: bool,
     first: usize,
     last: usize,
     written: bool,
@@ -41,6 +46,8 @@ struct Recorder {
     seen: Vec<Seen>,
     by_id: HashMap<u64, usize>,
     operands: Vec<Operand>,
+    /// Whether each operand is overwritten.
+    writes: Vec<bool>,
     instructions: Vec<Instruction>,
     grads: Vec<GradUse>,
     epoch: u64,
@@ -56,23 +63,31 @@ impl Recorder {
                 let existed_before = storage.id() < self.first_id;
                 // A storage that is read before anything was written to it holds values from the host.
                 let kept = (existed_before || !written).then(|| storage.clone());
-                self.seen.push(Seen {
-                    storage: Arc::downgrade(storage),
-                    kept,
-                    bytes: storage.bytes(),
-                    input: None,
-                    first: step,
-                    last: step,
-                    written: false,
-                });
-                self.by_id.insert(storage.id(), self.seen.len() - 1);
-                self.seen.len() - 1
+                self.meet(storage, kept)
             }
         };
         let seen = &mut self.seen[slot];
         seen.last = step;
         seen.written |= written;
         slot as u32
+    }
+
+    /// The slot of a storage not met before.
+    fn meet(&mut self, storage: &Arc<Storage>, kept: Option<Arc<Storage>>) -> usize {
+        let step = self.instructions.len();
+        self.seen.push(Seen {
+            storage: Arc::downgrade(storage),
+            kept,
+            bytes: storage.bytes(),
+            input: None,
+            constant: None,
+            shared: false,
+            first: step,
+            last: step,
+            written: false,
+        });
+        self.by_id.insert(storage.id(), self.seen.len() - 1);
+        self.seen.len() - 1
     }
 
     fn operand(&mut self, tensor: &Tensor, written: bool) {
@@ -83,6 +98,52 @@ impl Recorder {
             meta: *tensor.meta(),
             strides: *tensor.strides(),
         });
+        self.writes.push(written);
+    }
+
+    /// Has constants that are overwritten, or given away as `results`, made anew at the beginning of each call.
+    fn remake_constants(&mut self, results: &[Output]) {
+        let mut first = Vec::new();
+        for slot in 0..self.seen.len() {
+            let seen = &mut self.seen[slot];
+            let Some(constant) = seen.constant.take() else { continue };
+            if !seen.written && results.iter().all(|o| o.slot as usize != slot) {
+                continue;
+            }
+            (seen.kept, seen.written, seen.first) = (None, true, 0);
+            let start = self.operands.len();
+            for slot in [slot, slot, self.meet(constant.storage(), Some(constant.storage().clone()))] {
+                let (meta, strides) = (*constant.meta(), *constant.strides());
+                self.operands.push(Operand { slot: slot as u32, offset: 0, meta, strides });
+                self.writes.push(false);
+            }
+            let (op, end) = (CopyInto {}.into(), self.operands.len());
+            first.push(Instruction { op, start, inputs_at: start + 1, end });
+        }
+        self.instructions.splice(0..0, first);
+    }
+
+    /// Pairs of slots of which one kernel call writes one and uses the other, where a later call's arguments might bring them
+    /// together: whether the call may write straight away was decided for those of the recording.
+    fn apart(&self, slots: &[Slot]) -> Vec<[u32; 2]> {
+        let mut pairs = Vec::new();
+        for ins in &self.instructions {
+            for w in (ins.start..ins.end).filter(|&i| self.writes[i]) {
+                for x in ins.start..ins.end {
+                    let pair = [self.operands[w].slot, self.operands[x].slot];
+                    let kinds = pair.map(|slot| &slots[slot as usize]);
+                    let may_meet = matches!(
+                        kinds,
+                        [Slot::Argument(_), Slot::Argument(_) | Slot::Fixed(_)]
+                            | [Slot::Fixed(_), Slot::Argument(_)]
+                    );
+                    if pair[0] != pair[1] && may_meet && !pairs.contains(&pair) {
+                        pairs.push(pair);
+                    }
+                }
+            }
+        }
+        pairs
     }
 
     fn record(&mut self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) {
@@ -95,6 +156,8 @@ impl Recorder {
         let inputs_at = self.operands.len();
         let per_list = if info.variadic { inputs.len() / info.operands.len() } else { 1 };
         for (i, x) in inputs.iter().enumerate() {
+            // What is there for its shape alone is not read.
+            let x = if info.fills && i == 0 { &outputs[0] } else { x };
             let mutated = info.mutates.contains(&(i / per_list.max(1)));
             self.operand(x, mutated);
         }
@@ -142,11 +205,35 @@ pub(crate) fn note_grad_write(leaf: &Tensor) {
     });
 }
 
+/// The host has filled a fresh tensor: what it holds is kept, since a step may overwrite the tensor itself, or return it.
+pub(crate) fn note_constant(tensor: &Tensor) -> Result<()> {
+    if !recording() {
+        return Ok(());
+    }
+    let copy = Tensor::empty(*tensor.shape(), tensor.dtype())?;
+    // SAFETY: both are contiguous and of one size; the copy is nobody else's yet.
+    unsafe { copy.ptr().copy_from_nonoverlapping(tensor.ptr(), tensor.numel() * tensor.dtype().size()) };
+    with_recorder(|r| {
+        let slot = r.slot(tensor, false) as usize;
+        r.seen[slot].constant = Some(copy);
+    });
+    Ok(())
+}
+
+/// A tensor was made of memory that is not ours, such as a NumPy array's.
+pub fn note_shared(tensor: &Tensor) {
+    with_recorder(|r| {
+        let slot = r.slot(tensor, false) as usize;
+        r.seen[slot].shared = true;
+    });
+}
+
 /// Fails where the value would be baked into the recording.
 pub(crate) fn check_host_read(tensor: &Tensor) -> Result<()> {
     let baked = with_recorder(|r| {
         let id = tensor.storage().id();
-        r.by_id.get(&id).is_some_and(|&slot| r.seen[slot].written || r.seen[slot].input.is_some())
+        let changes = |seen: &Seen| seen.written || seen.input.is_some();
+        id < r.first_id || r.by_id.get(&id).is_some_and(|&slot| changes(&r.seen[slot]))
     });
     if baked == Some(true) {
         bail!(
@@ -158,14 +245,24 @@ pub(crate) fn check_host_read(tensor: &Tensor) -> Result<()> {
     Ok(())
 }
 
+/// Fails where a replay would not repeat what the host is about to change.
+pub(crate) fn check_host_write(what: &str) -> Result<()> {
+    if recording() {
+        bail!(Graph, "{what} inside a compiled step happens only once, not in later calls; do it outside");
+    }
+    Ok(())
+}
+
 /// A recording under way on this thread; dropped, it is abandoned.
 pub struct Recording {
+    given: Vec<Tensor>,
+    /// The same, as the function gets them.
     arguments: Vec<Tensor>,
 }
 
 impl Recording {
     /// Starts to record. Fails where a recording is under way.
-    pub fn start(arguments: &[Tensor]) -> Result<Self> {
+    pub fn start(given: &[Tensor]) -> Result<Self> {
         if recording() {
             bail!(Graph, "a recording is already under way on this thread");
         }
@@ -176,28 +273,33 @@ impl Recording {
             seen: Vec::new(),
             by_id: HashMap::new(),
             operands: Vec::new(),
+            writes: Vec::new(),
             instructions: Vec::new(),
             grads: Vec::new(),
             epoch: super::epoch(),
         };
-        for (i, argument) in arguments.iter().enumerate() {
+        let mut arguments = Vec::new();
+        for (i, argument) in given.iter().enumerate() {
             if argument.requires_grad() {
                 bail!(
                     Unsupported,
                     "compile: an argument that requires a gradient is not supported; use parameters of the enclosing scope"
                 );
             }
-            let known = recorder.by_id.contains_key(&argument.storage().id());
-            if known {
-                bail!(Unsupported, "compile: two arguments share memory; pass a .clone() of one");
-            }
-            let slot = recorder.slot(argument, false) as usize;
+            // Under an id of its own: other tensors on the same memory are not the argument.
+            let storage = Storage::masked(argument.storage());
+            let slot = recorder.meet(&storage, None);
             recorder.seen[slot].input = Some(i);
-            recorder.seen[slot].kept = None;
+            arguments.push(Tensor::from_parts(storage, argument.dtype(), argument.layout()));
         }
         RECORDER.with(|r| *r.borrow_mut() = Some(recorder));
         mode::change(|m| m.recording = true);
-        Ok(Self { arguments: arguments.to_vec() })
+        Ok(Self { given: given.to_vec(), arguments })
+    }
+
+    /// What to give to the function.
+    pub fn arguments(&self) -> &[Tensor] {
+        &self.arguments
     }
 
     /// Whether a recording is under way on this thread.
@@ -205,8 +307,9 @@ impl Recording {
         recording()
     }
 
-    /// Ends the recording. `outputs` are what a replay returns; their graphs must be gone.
-    pub fn finish(self, outputs: &[Tensor]) -> Result<Program> {
+    /// Ends the recording. `outputs` are what a replay returns; their graphs must be gone. Those that are an argument, or a view
+    /// of one, become so of what was given.
+    pub fn finish(self, outputs: &mut [Tensor]) -> Result<Program> {
         mode::change(|m| m.recording = false);
         let Some(mut r) = RECORDER.with(|r| r.borrow_mut().take()) else {
             bail!(Graph, "compile: the recording was lost");
@@ -226,6 +329,12 @@ impl Recording {
                 let value = grad.leaf.peek_grad();
                 if let Some(g) = &value {
                     let slot = r.slot(g, false) as usize;
+                    if r.seen[slot].input.is_some() {
+                        bail!(
+                            Unsupported,
+                            "compile: an argument becomes a gradient; assign a .clone() of it"
+                        );
+                    }
                     r.seen[slot].kept = Some(g.storage().clone());
                 }
                 effects.push(GradEffect { leaf: grad.leaf, grad: value });
@@ -236,18 +345,32 @@ impl Recording {
         for y in outputs {
             let slot = r.slot(y, false);
             results.push(Output { slot, dtype: y.dtype(), layout: y.layout() });
+            if let Some(i) = r.seen[slot as usize].input {
+                *y = Tensor::from_parts(self.given[i].storage().clone(), y.dtype(), y.layout());
+            }
         }
+        r.remake_constants(&results);
 
         let mut slots = Vec::new();
         let mut lives = Vec::new();
         let mut changed = Vec::new();
-        for (i, mut seen) in r.seen.into_iter().enumerate() {
+        for (i, mut seen) in std::mem::take(&mut r.seen).into_iter().enumerate() {
             let is_output = results.iter().any(|o| o.slot as usize == i);
             // A temporary that somebody still holds keeps its bytes: what they see is what a replay writes.
             if seen.kept.is_none() && !is_output && seen.input.is_none() {
                 seen.kept = seen.storage.upgrade();
             }
             if seen.written {
+                if seen.shared {
+                    bail!(
+                        Unsupported,
+                        "compile: the step writes into an array that it shares with NumPy itself; \
+                         share it outside, or make it a tensor of its own with retrograd.tensor()"
+                    );
+                }
+                if let Some(argument) = seen.input {
+                    self.given[argument].storage().bump();
+                }
                 changed.push(i as u32);
             }
             slots.push(match (seen.input, seen.kept) {
@@ -266,8 +389,10 @@ impl Recording {
                 *at = offsets[*at];
             }
         }
+        let apart = r.apart(&slots);
         Program::new(
             slots,
+            apart,
             bytes,
             r.operands,
             r.instructions,
@@ -275,7 +400,7 @@ impl Recording {
             changed,
             effects,
             guards,
-            self.arguments.iter().map(|a| a.offset() * a.dtype().size()).collect(),
+            self.given.iter().map(|a| a.offset() * a.dtype().size()).collect(),
             r.epoch,
         )
     }

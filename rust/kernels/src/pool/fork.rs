@@ -1,6 +1,14 @@
 //! What a forked child must know: threads do not survive `fork`, so it needs a new team.
 use super::team;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Forks between the first process that watched and this one.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+pub(super) fn forks() -> u64 {
+    watch();
+    FORKS.load(Ordering::Relaxed)
+}
 
 /// Makes every later `fork` forget the team in the child.
 pub(super) fn watch() {
@@ -22,8 +30,9 @@ fn register() {
     }
     unsafe extern "C" fn child() {
         team::forget();
+        FORKS.fetch_add(1, Ordering::Relaxed);
     }
-    // SAFETY: the handler only stores to an atomic, which is allowed in a child of a threaded process.
+    // SAFETY: the handler only writes to atomics, which is allowed in a child of a threaded process.
     // It can fail only for lack of memory; then children must not use the pool, and nothing else breaks.
     let _ = unsafe { pthread_atfork(None, None, Some(child)) };
 }

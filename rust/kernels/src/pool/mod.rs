@@ -31,6 +31,13 @@ pub fn cut(total: usize, parts: usize, i: usize) -> usize {
     total / parts * i + i.min(total % parts)
 }
 
+/// How many times this process and those before it were forked since the pool, or somebody who asks this, began: a child tells by
+/// it that locks may be held by threads it does not have.
+#[inline]
+pub fn forks() -> u64 {
+    fork::forks()
+}
+
 /// How many tasks workers (not callers) have run so far in this process: proof that others took part.
 pub fn stats() -> u64 {
     team::tasks_by_workers()

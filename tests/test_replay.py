@@ -1,0 +1,242 @@
+"""A replay does what the step would do: whatever shares memory, is made inside, or is returned."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import retrograd as rg
+from retrograd import Tensor, nn, optim
+
+
+class Pair(NamedTuple):
+    total: Tensor
+    twice: Tensor
+
+
+def test_an_argument_that_is_part_of_a_tensor_from_outside() -> None:
+    data = rg.arange(1000.0)
+    f = rg.compile(lambda x: x.sum() * 0 + data.sum())
+    for x in (data[:10], rg.ones(10), data[5:15]):
+        assert f(x).item() == 499500
+    buffer = rg.zeros(1000)
+    g = rg.compile(lambda x: buffer.add_(x[0]).sum())
+    for i, x in enumerate((buffer[:4], rg.ones(4), rg.ones(4))):
+        assert g(x).item() == 1000 * i
+    w = rg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    h = rg.compile(lambda x: (w.detach() * x).sum())
+    assert [h(w.detach()).item(), h(rg.ones(3)).item()] == [14, 6]
+
+
+def test_arguments_that_share_memory() -> None:
+    """Whether an op may write straight away depends on where its operands lie: it is asked of every call."""
+    n = 100_001
+    f = rg.compile(lambda a, b: a.add_(b).sum())
+    buffer = rg.arange(float(n + 1))
+    want = buffer.numpy().copy()
+    want[1:] += want[:-1].copy()
+    assert f(rg.ones(n), rg.ones(n)).item() == 2 * n
+    f(buffer[1:], buffer[:-1])
+    np.testing.assert_array_equal(buffer.numpy(), want)
+    assert f(rg.ones(n), rg.ones(n)).item() == 2 * n
+    x = rg.ones(3)
+    assert f(x, x).item() == 6
+    outside = rg.ones(n + 1)
+    g = rg.compile(lambda b: outside[1:].add_(b).sum())
+    g(rg.ones(n))
+    outside.fill_(1)
+    g(outside[:-1])
+    assert outside.tolist() == [1.0] + [2.0] * n
+
+
+def test_an_argument_that_is_returned_or_overwritten() -> None:
+    f = rg.compile(lambda x: x.view(-1))
+    g = rg.compile(lambda x: x.mul_(2))
+    for _ in range(3):
+        x = rg.ones(2, 2)
+        f(x)[0] = 5
+        assert g(x).tolist() == x.tolist() == [[10, 2], [2, 2]]
+
+
+def test_an_overwritten_argument_is_missed_by_the_graph() -> None:
+    f = rg.compile(lambda x: x.mul_(2))
+    w = rg.ones(2, requires_grad=True)
+    for _ in range(2):
+        x = rg.ones(2)
+        y = (w * x).sum()
+        f(x)
+        with pytest.raises(RuntimeError, match="in place|overwritten"):
+            y.backward()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: rg.arange(3.0),
+        lambda: rg.as_tensor(0.0).expand(3).clone(),
+        lambda: rg.tensor([0.0, 1.0, 2.0]),
+        lambda: rg.zeros(3),
+        lambda: rg.full((3,), 2.0),
+    ],
+)
+def test_what_is_made_inside_is_made_anew(make: Any) -> None:
+    f, g = rg.compile(lambda x: make().add_(x)), rg.compile(lambda x: make())
+    want = make()
+    for i in range(3):
+        assert f(rg.full((3,), float(i))).tolist() == (want + i).tolist()
+        got = g(rg.ones(1))
+        assert got.tolist() == want.tolist()
+        got.add_(5)
+
+
+def test_a_single_value_made_inside() -> None:
+    f = rg.compile(lambda x: rg.as_tensor(0.0).add_(x.sum()))
+    assert [f(rg.full((3,), float(i))).item() for i in range(4)] == [0, 3, 6, 9]
+
+
+def test_an_array_shared_inside_is_not_written() -> None:
+    f = rg.compile(lambda x: rg.from_numpy(np.ones(3, np.float32)).add_(x))
+    with pytest.raises(NotImplementedError, match="NumPy"):
+        f(rg.ones(3))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: rg.randn(2),
+        lambda: rg.rand(2),
+        lambda: rg.empty(2).normal_(),
+        lambda: rg.empty(3, 2).t().uniform_(),
+        lambda: rg.zeros(2).uniform_(1, 2),
+    ],
+)
+def test_random_results_are_fresh(draw: Any) -> None:
+    f = rg.compile(draw)
+    rg.manual_seed(3)
+    want = [draw().tolist() for _ in range(4)]
+    rg.manual_seed(3)
+    results = [f() for _ in range(4)]
+    assert [r.tolist() for r in results] == want
+
+
+def test_random_numbers_are_not_seeded_inside() -> None:
+    for change in (lambda: rg.manual_seed(1), lambda: rg.set_rng_state((1, 2))):
+        with pytest.raises(RuntimeError, match="compiled step"):
+            rg.compile(lambda x, change=change: (change(), x + rg.rand(1))[1])(rg.ones(1))
+
+
+def test_values_of_tensors_from_outside_are_not_baked_in() -> None:
+    p = nn.Parameter(rg.tensor([2.0]))
+    looks = [lambda: float(p.detach()), lambda: p.tolist(), lambda: bool(p.detach()), lambda: p.detach().numpy()]
+    for look in looks:
+        with pytest.raises(RuntimeError, match="compiled step"):
+            rg.compile(lambda x, look=look: (look(), x * p)[1])(rg.ones(1))
+
+
+def test_named_tuples_and_ordered_dictionaries() -> None:
+    f = rg.compile(lambda p: Pair(p.total + p.twice, p.twice * 2))
+    g = rg.compile(lambda x: OrderedDict(b=x + 1, a=x))
+    for i in range(3):
+        x = rg.tensor([float(i)])
+        result = f(Pair(x, x + 1))
+        assert isinstance(result, Pair)
+        assert (result.total.item(), result.twice.item()) == (2 * i + 1, 2 * i + 2)
+        both = g(x)
+        assert isinstance(both, OrderedDict)
+        assert [(k, v.item()) for k, v in both.items()] == [("b", i + 1), ("a", i)]
+
+
+def test_returned_objects_that_may_hold_tensors_are_refused() -> None:
+    @dataclass
+    class Result:
+        loss: Tensor
+
+    with pytest.raises(TypeError, match="Result"):
+        rg.compile(lambda x: Result(x.sum()))(rg.ones(2))
+
+
+def test_values_that_cannot_be_compared_are_other_values() -> None:
+    @dataclass
+    class Settings:
+        scale: Tensor
+
+    f = rg.compile(lambda x, s: x * s.scale)
+    assert f(rg.ones(2), Settings(rg.full((2,), 2.0))).tolist() == [2, 2]
+    assert f(rg.ones(2), Settings(rg.full((2,), 3.0))).tolist() == [3, 3]
+    g = rg.compile(lambda x, by: x / by)
+    assert [g(rg.ones(1), by).item() for by in (0.0, -0.0, 0.0)] == [np.inf, -np.inf, np.inf]
+
+
+def test_compiled_functions_under_vmap() -> None:
+    f = rg.compile(lambda x: x * 2)
+    both = rg.vmap(f)
+    x = rg.arange(6.0).reshape(3, 2)
+    for i in range(3):
+        assert both(x + i).tolist() == ((x + i) * 2).tolist()
+        assert f(x + i).tolist() == ((x + i) * 2).tolist()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_of_a_process_that_replays() -> None:
+    """A thread that the child does not have may be in the middle of a replay."""
+    a = rg.ones(300, 300)
+    step = rg.compile(lambda x: x @ x @ x)
+    want = step(a)[0, 0].item()
+    done = threading.Event()
+
+    def replay() -> None:
+        while not done.is_set():
+            step(a)
+
+    thread = threading.Thread(target=replay)
+    thread.start()
+    try:
+        for _ in range(10):
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if step(a)[0, 0].item() == want else 1)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_cycles_through_compiled_and_batched_functions_are_collected() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.compiled = rg.compile(lambda x, model: x * 2)
+            self.batched = rg.vmap(self.once)
+
+        def once(self, x: Tensor) -> Tensor:
+            return x + 1
+
+    model = Model()
+    model.compiled(rg.ones(1), model)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+def test_gradients_of_a_step_that_keeps_an_argument() -> None:
+    model = nn.Linear(2, 1)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    @rg.compile
+    def step(x: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        model.weight.grad = x
+        optimizer.step()
+        return x.sum()
+
+    with pytest.raises(NotImplementedError, match="clone"):
+        step(rg.ones(1, 2))
