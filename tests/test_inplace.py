@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import retrograd as rg
@@ -70,6 +72,50 @@ def test_gradients_through_in_place_ops_on_views_of_views() -> None:
         return (y * y).t()
 
     check_gradients(f, [X, ROW])
+
+
+OVERLAPPING: list[tuple[str, Callable[[Tensor], tuple[Tensor, Tensor]]]] = [
+    ("itself", lambda y: (y, y)),
+    ("a view of all", lambda y: (y, y.view(2, 3))),
+    ("a row of it", lambda y: (y, y[0])),
+    ("an element", lambda y: (y, y[1, 2])),
+    ("shifted", lambda y: (y[:, 1:], y[:, :-1])),
+    ("turned", lambda y: (y[:, :2], y[:, 1:].t())),
+    ("side by side", lambda y: (y[0], y[1])),
+]
+
+
+@pytest.mark.parametrize("op", [Tensor.mul_, Tensor.div_])
+@pytest.mark.parametrize("operands", [o for _, o in OVERLAPPING], ids=[name for name, _ in OVERLAPPING])
+def test_gradients_where_the_other_operand_shares_the_memory(
+    op: Callable[[Tensor, Tensor], Tensor], operands: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> None:
+    def f(x: Tensor, row: Tensor) -> Tensor:
+        y = x * row
+        op(*operands(y))
+        return y
+
+    check_gradients(f, [X, ROW])
+
+
+def test_a_factor_outside_the_graph_that_shares_the_memory_is_a_constant() -> None:
+    x = rg.tensor([2.0, 3.0], requires_grad=True)
+    y = x * 1
+    y *= y.detach()
+    y.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [2, 3]
+
+
+def test_a_leaf_that_shares_the_memory_is_what_it_was() -> None:
+    x = rg.tensor([2.0, 3.0], requires_grad=True)
+    y = x * 1
+    factor = y.detach().requires_grad_()
+    y *= factor
+    (g,) = rg.autograd.grad(y.sum(), [x], create_graph=True)
+    assert g.tolist() == [2, 3]
+    (g,) = rg.autograd.grad(g.sum(), [factor])
+    assert g.tolist() == [1, 1]
 
 
 def test_a_view_made_before_sees_the_write_and_its_gradient() -> None:

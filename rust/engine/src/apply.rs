@@ -319,28 +319,16 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
     let edges: SmallVec<[Edge; 2]> =
         if track { inputs.iter().map(|x| differentiable_edge(x)).collect() } else { SmallVec::new() };
 
-    // What a gradient needs of the operand is kept before it is overwritten.
-    let needs_original =
-        track
-            && op.info().saves.iter().any(|&(operand, save)| {
-                save == Save::X(0) && edges.get(operand).is_some_and(|e| !e.is_none())
-            });
-    let original = if needs_original {
-        let _no_grad = GradMode::set(false);
-        Some(apply1(Clone {}, &[target])?)
-    } else {
-        None
-    };
-
+    let kept = if track { keep_overwritten(&op, inputs, &edges)? } else { Kept::new() };
     let info = op.info();
     let may_write = info.elementwise || info.fills && target.is_contiguous();
-    let direct = may_write && !inputs[1..].iter().any(|x| overlaps_partly(x, target));
+    let direct = may_write && !inputs[1..].iter().any(|x| x.meets(target) && !x.lies_as(target));
     execute_over(&op, inputs, target, direct, mode)?;
 
     if track {
         let mut saved_from: SmallVec<[&Tensor; 4]> = SmallVec::from_slice(inputs);
-        if let Some(original) = &original {
-            saved_from[0] = original;
+        for (i, copy) in &kept {
+            saved_from[*i] = copy;
         }
         let node = Node::new(&op, &saved_from, std::slice::from_ref(target), |i| edges[i].clone());
         match view {
@@ -351,8 +339,26 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
     Ok(())
 }
 
-/// Whether the two share some memory, but not element by element.
-fn overlaps_partly(x: &Tensor, target: &Tensor) -> bool {
-    x.meets(target)
-        && (x.ptr() != target.ptr() || x.meta() != target.meta() || x.strides() != target.strides())
+/// Copies of operands, with their numbers.
+type Kept = SmallVec<[(usize, Tensor); 1]>;
+
+/// What a gradient needs of the first operand, and of others in its memory, before that is overwritten.
+fn keep_overwritten(op: &Op, inputs: &[&Tensor], edges: &[Edge]) -> Result<Kept> {
+    let mut kept = Kept::new();
+    for &(operand, save) in op.info().saves {
+        let Save::X(i) = save else { continue };
+        let is_needed = edges.get(operand).is_some_and(|e| !e.is_none());
+        if !is_needed || i >= inputs.len() || !inputs[i].meets(inputs[0]) {
+            continue;
+        }
+        let copy = match kept.iter().find(|(other, _)| inputs[*other].lies_as(inputs[i])) {
+            Some((_, copy)) => copy.clone(),
+            None => {
+                let _no_grad = GradMode::set(false);
+                apply1(Clone {}, &[inputs[i]])?
+            }
+        };
+        kept.push((i, copy));
+    }
+    Ok(kept)
 }

@@ -8,6 +8,7 @@ use smallvec::{SmallVec, smallvec};
 use super::hooks::{Hook, HookId, Hooks};
 use crate::error::{Result, bail};
 use crate::layout::{Layout, Meta};
+use crate::ops::shape::Reshape;
 use crate::ops::{Op, Save};
 use crate::storage::Storage;
 use crate::tensor::{Inner, Tensor};
@@ -277,13 +278,18 @@ impl Node {
             Save::Y(i) if with_history => Edge::Node(self.clone(), i as u32),
             _ => Edge::None,
         };
-        if let Edge::Leaf(leaf) = edge {
-            return Ok(leaf);
-        }
         let mut tensor = s.tensor(&self.outputs[0]);
         drop(guard);
-        if let Edge::Node(node, output) = edge {
-            tensor.begin_history(node, output);
+        match edge {
+            Edge::None => {}
+            Edge::Node(node, output) => tensor.begin_history(node, output),
+            Edge::Leaf(leaf) if Arc::ptr_eq(leaf.storage(), tensor.storage()) => return Ok(leaf),
+            // A copy of a leaf that shares memory with what was overwritten: the same to the graph.
+            leaf => {
+                let same = Reshape { shape: *tensor.shape() }.into();
+                let node = Node::of_view(&same, leaf, tensor.meta(), tensor.meta());
+                tensor.begin_history(node, 0);
+            }
         }
         Ok(tensor)
     }
