@@ -221,6 +221,26 @@ def test_overlapping_arrays_are_read_before_they_are_written() -> None:
     np.testing.assert_allclose(m, want, rtol=1e-12)
 
 
+def test_gradients_through_a_write_into_an_expanded_view_that_repeats_nothing() -> None:
+    def f(x: Tensor, row: Tensor) -> Tensor:
+        y = x * 2
+        y.expand(1, 2, 3)[0, 1] *= row
+        return y * y
+
+    check_gradients(f, [X, ROW])
+
+
+def test_what_cannot_be_written_is_not_overwritten() -> None:
+    x = rg.tensor([2.0], requires_grad=True)
+    y = x * 1
+    with pytest.raises(RuntimeError, match="expand"):
+        y.expand(3)[:1].mul_(5)
+    assert y.tolist() == [2]
+    y.backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [1]
+
+
 def test_partial_overlap_reads_before_it_writes() -> None:
     x = rg.arange(6, dtype=rg.float32)
     x[1:] += x[:-1]

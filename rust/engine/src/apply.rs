@@ -316,6 +316,10 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
             );
         }
     }
+    let way_back = match &view {
+        Some(view) if track => view.way_back(target.meta())?,
+        _ => Vec::new(),
+    };
     let edges: SmallVec<[Edge; 2]> =
         if track { inputs.iter().map(|x| differentiable_edge(x)).collect() } else { SmallVec::new() };
 
@@ -332,7 +336,7 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
         }
         let node = Node::new(&op, &saved_from, std::slice::from_ref(target), |i| edges[i].clone());
         match view {
-            Some(view) => view.rewrite_base(node, target.meta())?,
+            Some(view) => view.rewrite_base(node, target.meta(), &way_back),
             None => target.rewrite_history(node, 0),
         }
     }

@@ -84,35 +84,50 @@ impl ViewOf {
         }
     }
 
-    /// Gives the base the history it has once the view's contents come from `written`.
-    pub(crate) fn rewrite_base(&self, written: Arc<Node>, meta: &Meta) -> Result<()> {
+    /// The ops that undo the steps from the base to the view, in the steps' order: to be asked for before the view is
+    /// overwritten, since not all can be undone.
+    pub(crate) fn way_back(&self, last: &Meta) -> Result<Vec<Op>> {
         let steps = self.steps();
-        let edges = self.edges(&steps, meta);
+        let outputs = steps.iter().skip(1).map(|next| &next.input).chain([last]);
+        steps.iter().zip(outputs).map(|(step, output)| step.undo(output)).collect()
+    }
+
+    /// Gives the base the history it has once the view's contents come from `written`; `way_back` is this view's.
+    pub(crate) fn rewrite_base(&self, written: Arc<Node>, last: &Meta, way_back: &[Op]) {
+        let steps = self.steps();
+        let edges = self.edges(&steps, last);
         let mut node = written;
-        for (i, step) in steps.iter().enumerate().rev() {
-            let output = steps.get(i + 1).map_or(meta, |next| &next.input);
+        for (i, (step, op)) in steps.iter().zip(way_back).enumerate().rev() {
+            let output = steps.get(i + 1).map_or(last, |next| &next.input);
             let new = Edge::Node(node, 0);
-            node = match step.op {
-                // What maps one to one is undone; a slice is written back into what it came from.
-                Op::Reshape(_) => {
-                    Node::of_view(&Reshape { shape: step.input.shape }.into(), new, output, &step.input)
+            node = match op {
+                // A slice is written back into what it came from.
+                Op::SliceScatter(_) => {
+                    Node::unsaved(op, smallvec![edges[i].clone(), new], &[&step.input, output], &step.input)
                 }
-                Op::Permute(p) => Node::of_view(&p.inverse().into(), new, output, &step.input),
-                Op::Slice(s) => Node::unsaved(
-                    &SliceScatter { dim: s.dim, start: s.start, step: s.step }.into(),
-                    smallvec![edges[i].clone(), new],
-                    &[&step.input, output],
-                    &step.input,
-                ),
-                op => bail!(
-                    Graph,
-                    "cannot write in place into a view made by '{}'; write into a .clone()",
-                    op.name()
-                ),
+                _ => Node::of_view(op, new, output, &step.input),
             };
         }
         self.base.rewrite_history(node, 0);
-        Ok(())
+    }
+}
+
+impl Link {
+    /// The op that brings what is written to the output of this step back to its input.
+    fn undo(&self, output: &Meta) -> Result<Op> {
+        let reshape = Reshape { shape: self.input.shape }.into();
+        Ok(match self.op {
+            Op::Reshape(_) => reshape,
+            Op::Permute(p) => p.inverse().into(),
+            Op::Slice(s) => SliceScatter { dim: s.dim, start: s.start, step: s.step }.into(),
+            // What repeats nothing only adds dimensions.
+            Op::Expand(_) if output.numel() == self.input.numel() => reshape,
+            op => bail!(
+                Graph,
+                "cannot write in place into a view made by '{}'; write into a .clone()",
+                op.name()
+            ),
+        })
     }
 }
 
