@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use retrograd_kernels::{Shape, Strides};
 
-use crate::autograd::{Edge, Hook, HookId, Hooks, Node};
+use crate::autograd::{Edge, Hook, HookId, Hooks, Node, Turns};
 use crate::dtype::{DType, Element};
 use crate::error::{Result, bail};
 use crate::layout::{Layout, Meta, is_contiguous, overlaps_itself, row_major};
@@ -32,6 +32,7 @@ pub struct Inner {
     is_view: AtomicBool,
     /// How often the history of this tensor was rewritten through an in-place op.
     rewritten: AtomicU32,
+    grad_turns: Turns,
     state: Mutex<State>,
     /// The live Python object of this tensor, if there is one; owned by the binding.
     wrapper: AtomicPtr<()>,
@@ -99,6 +100,7 @@ impl Tensor {
                 batched,
                 is_view: AtomicBool::new(false),
                 rewritten: AtomicU32::new(0),
+                grad_turns: Turns::default(),
                 state: Mutex::default(),
                 wrapper: AtomicPtr::new(std::ptr::null_mut()),
             });
@@ -408,6 +410,11 @@ impl Tensor {
         replay::note_grad_write(self);
         self.put_grad(grad);
         Ok(())
+    }
+
+    /// Who adds to the gradient, which takes more than one step.
+    pub(crate) fn grad_turns(&self) -> &Turns {
+        &self.0.grad_turns
     }
 
     pub(crate) fn put_grad(&self, grad: Option<Tensor>) {

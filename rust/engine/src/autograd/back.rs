@@ -1,5 +1,6 @@
 //! What a vector-Jacobian product works with: the gradients of the outputs, what was saved, and ops.
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use retrograd_kernels::Shape;
@@ -7,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::backward::Walking;
 use super::node::{Edge, Node, SavedTensors};
+use super::turn::Turn;
 use crate::apply::{Operand, apply, apply_reusing, apply1};
 use crate::error::{Result, bail};
 use crate::layout::Meta;
@@ -40,6 +42,20 @@ pub struct Back<'a> {
     results: SmallVec<[Option<Tensor>; 3]>,
     /// The operand whose gradient is gated.
     gated: Option<usize>,
+}
+
+/// A leaf's `.grad`, this thread's alone to add to until this is dropped.
+pub struct LeafGrad<'a> {
+    grad: Tensor,
+    _turn: Turn<'a>,
+}
+
+impl Deref for LeafGrad<'_> {
+    type Target = Tensor;
+
+    fn deref(&self) -> &Tensor {
+        &self.grad
+    }
 }
 
 /// The gradients that have reached the outputs of a node.
@@ -133,12 +149,15 @@ impl<'a> Back<'a> {
         self.mode.create_graph
     }
 
-    /// The `.grad` of the leaf that is operand `i`, where it has one that an op which reads `others` may add to in place.
-    pub fn grad_of_leaf(&self, i: usize, others: &[&Tensor]) -> Option<Tensor> {
+    /// The `.grad` of the leaf that is operand `i`, where it has one that an op which reads `others` may add to in place,
+    /// and no other thread does.
+    pub fn grad_of_leaf(&self, i: usize, others: &[&Tensor]) -> Option<LeafGrad<'a>> {
         let Edge::Leaf(leaf) = &self.node.operands()[i].edge else { return None };
         if self.mode.create_graph || !self.into_leaves || leaf.leaf_hooks().is_some() {
             return None;
         }
+        // Only tried: whoever has one leaf's turn must not wait for another's.
+        let turn = leaf.grad_turns().try_take()?;
         let grad = leaf.grad()?;
         if others.iter().any(|other| other.meets(&grad))
             || !grad.is_contiguous()
@@ -147,7 +166,7 @@ impl<'a> Back<'a> {
             return None;
         }
         replay::note_grad_write(leaf);
-        Some(grad)
+        Some(LeafGrad { grad, _turn: turn })
     }
 
     /// Whether the gradient of the output went through the gate of this op, a relu, already; see [`add_gated`](Self::add_gated).

@@ -323,8 +323,9 @@ fn add(arrived: &mut Option<Tensor>, grad: Tensor) -> Result<()> {
     Ok(())
 }
 
-/// Adds to a tensor's `.grad`.
+/// Adds to a tensor's `.grad`. Other threads may do so at the same time.
 pub fn accumulate(tensor: &Tensor, grad: Tensor, create_graph: bool) -> Result<()> {
+    let _turn = tensor.grad_turns().take();
     let old = tensor.grad();
     replay::note_grad_write(tensor);
     let new = match old {

@@ -5,11 +5,13 @@ mod hooks;
 mod mode;
 mod node;
 mod queue;
+mod turn;
 
-pub use back::{Back, Operands};
+pub use back::{Back, LeafGrad, Operands};
 pub(crate) use backward::Interrupts;
 pub use backward::{accumulate, backward, grad, set_interrupt_check};
 pub use hooks::{Hook, HookId};
 pub(crate) use hooks::{Hooks, hooks_alive, visit_owned};
 pub use mode::{GradMode, grad_enabled, set_grad_enabled};
 pub use node::{Edge, Node};
+pub(crate) use turn::Turns;

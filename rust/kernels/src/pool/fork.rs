@@ -1,16 +1,19 @@
 //! What a forked child must know: threads do not survive `fork`, so it needs a new team.
 use super::team;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// Forks between the first process that watched and this one.
-static FORKS: AtomicU64 = AtomicU64::new(0);
+static FORKS: AtomicU32 = AtomicU32::new(0);
 
-pub(super) fn forks() -> u64 {
+/// A number that is higher in a child of `fork` than in its parent: what was locked under another is held by a thread that
+/// does not exist here.
+#[inline]
+pub fn forks() -> u32 {
     watch();
     FORKS.load(Ordering::Relaxed)
 }
 
 /// Makes every later `fork` forget the team in the child.
+#[inline]
 pub(super) fn watch() {
     static WATCHING: AtomicBool = AtomicBool::new(false);
     if !WATCHING.load(Ordering::Acquire) {

@@ -12,6 +12,7 @@ mod size;
 mod team;
 
 pub use chunks::chunks;
+pub use fork::forks;
 pub use size::{MAX_THREADS, num_threads, set_num_threads};
 
 /// Runs `task(0)` to `task(tasks - 1)`, on this thread and on idle workers, and returns when all are done.
@@ -29,13 +30,6 @@ pub fn run(tasks: usize, task: &(dyn Fn(usize) + Sync)) {
 #[inline]
 pub fn cut(total: usize, parts: usize, i: usize) -> usize {
     total / parts * i + i.min(total % parts)
-}
-
-/// How many times this process and those before it were forked since the pool, or somebody who asks this, began: a child tells by
-/// it that locks may be held by threads it does not have.
-#[inline]
-pub fn forks() -> u64 {
-    fork::forks()
 }
 
 /// How many tasks workers (not callers) have run so far in this process: proof that others took part.
