@@ -174,6 +174,37 @@ def test_retain_grad() -> None:
     assert b.grad.item() == 3
 
 
+def test_retain_grad_twice_keeps_one_gradient() -> None:
+    a = leaf(1, 2)
+    b = a * 2
+    b.retain_grad()
+    b.retain_grad()
+    (b * b).sum().backward()
+    assert b.grad is not None
+    assert b.grad.tolist() == [4, 8]
+
+
+def test_retain_grad_stays_with_a_tensor_written_in_place() -> None:
+    a = leaf(1, 2)
+    b = a * 2
+    b.retain_grad()
+    b.mul_(3)
+    (b * b).sum().backward()
+    assert b.grad is not None
+    assert b.grad.tolist() == [12, 24]
+
+
+def test_retain_grad_stays_with_a_view_written_in_place() -> None:
+    a = leaf(1, 2)
+    b = a * 2
+    view = b[:1]
+    view.retain_grad()
+    view.mul_(3)
+    (b.sum() + (view * view).sum()).backward()
+    assert view.grad is not None
+    assert view.grad.tolist() == [12]
+
+
 def test_no_grad_as_context_and_decorator() -> None:
     a = leaf(1.0)
 

@@ -336,7 +336,10 @@ fn in_place(op: Op, inputs: &[&Tensor]) -> Result<()> {
         }
         let node = Node::new(&op, &saved_from, std::slice::from_ref(target), |i| edges[i].clone());
         match view {
-            Some(view) => view.rewrite_base(node, target.meta(), &way_back),
+            Some(view) => {
+                view.rewrite_base(node, target.meta(), &way_back);
+                target.move_retained();
+            }
             None => target.rewrite_history(node, 0),
         }
     }

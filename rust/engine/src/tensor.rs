@@ -45,6 +45,8 @@ pub(crate) struct State {
     history: Option<(Arc<Node>, u32)>,
     grad: Option<Tensor>,
     hooks: Option<Box<Hooks>>,
+    /// Whether the gradient is kept though this is no leaf: asked of the node in `history`, whichever that is.
+    retains_grad: bool,
     view: Option<ViewOf>,
     /// The base's `rewritten` that `history` is true for, where this is a view.
     seen: u32,
@@ -297,12 +299,19 @@ impl Tensor {
     }
 
     pub(crate) fn set_history(&self, node: Arc<Node>, output: u32) {
-        let old = {
+        let (old, keeper) = {
             let mut state = self.state();
             self.0.needs_grad.store(true, Relaxed);
             self.0.has_history.store(true, Relaxed);
-            state.history.replace((node, output))
+            let keeper = state.retains_grad.then(|| node.clone());
+            (state.history.replace((node, output)), keeper)
         };
+        if let Some(keeper) = keeper {
+            if let Some((old, _)) = &old {
+                old.release_grad(&self.0);
+            }
+            keeper.retain_grad(output, Arc::downgrade(&self.0));
+        }
         drop(old);
     }
 
@@ -460,10 +469,20 @@ impl Tensor {
         if !self.requires_grad() {
             bail!(Graph, "cannot retain the gradient of a tensor that does not require one");
         }
-        if let Some((node, output)) = self.history() {
+        if let Some((node, output)) = self.history()
+            && !std::mem::replace(&mut self.state().retains_grad, true)
+        {
             node.retain_grad(output, Arc::downgrade(&self.0));
         }
         Ok(())
+    }
+
+    /// Takes a wish to keep the gradient along after the base's history was rewritten through this view.
+    pub(crate) fn move_retained(&self) {
+        let retains_grad = self.state().retains_grad;
+        if retains_grad {
+            self.refresh();
+        }
     }
 
     /// Visits what only this handle keeps alive and can hold foreign objects: hooks, and the nodes behind.

@@ -345,6 +345,13 @@ impl Node {
         watchers.get_or_insert_default().retained.push((output, tensor));
     }
 
+    /// Forgets a tensor that wanted to keep its gradient.
+    pub(crate) fn release_grad(&self, tensor: &Arc<Inner>) {
+        if let Some(watchers) = lock(&self.watchers).as_mut() {
+            watchers.retained.retain(|(_, t)| t.as_ptr() != Arc::as_ptr(tensor));
+        }
+    }
+
     pub(crate) fn retained(&self, output: u32) -> Vec<Tensor> {
         let watchers = lock(&self.watchers);
         let Some(w) = watchers.as_ref() else { return Vec::new() };
