@@ -362,6 +362,33 @@ def test_a_hook_on_a_leaf() -> None:
     assert a.grad.tolist() == [3, 3]
 
 
+def test_a_leafs_hook_sees_the_sum_of_what_is_asked_for() -> None:
+    a, b = leaf(1, 2), leaf(3, 4)
+    seen: list[list[float]] = []
+
+    def double(g: Tensor) -> Tensor:
+        seen.append(g.tolist())
+        return g * 2
+
+    a.register_hook(double)
+    b.register_hook(lambda g: pytest.fail("nobody asked for b's gradient"))
+    (g,) = rg.autograd.grad((a * 3 + a * b).sum(), a)
+    assert g.tolist() == [12, 14]
+    (a * b).sum().backward(inputs=[a])
+    assert a.grad is not None
+    assert a.grad.tolist() == [6, 8]
+    assert seen == [[6, 7], [3, 4]]
+
+
+def test_a_leafs_hook_is_differentiated() -> None:
+    a = leaf(2.0)
+    a.register_hook(lambda g: g * g)
+    (g,) = rg.autograd.grad(a**3, a, create_graph=True)
+    assert g.item() == 144
+    (second,) = rg.autograd.grad((g * 1).sum(), [a])
+    assert second.item() == (9 * 4 * 2**3) ** 2
+
+
 def test_a_hooks_exception_comes_out_of_backward() -> None:
     a = leaf(1.0)
 

@@ -178,8 +178,9 @@ fn walk(
         walk.visit(&node, grads, is_gated).map_err(|e| e.in_op(node.op().name()))?;
     }
     for (leaf, grad) in std::mem::take(&mut walk.hooked) {
-        if let (Some(hooks), Some(grad)) = (leaf.leaf_hooks(), grad) {
-            accumulate(&leaf, hooks.run(grad)?, mode.create_graph)?;
+        if let Some(grad) = grad {
+            let hooks = leaf.leaf_hooks().unwrap_or_default();
+            walk.deliver(&leaf, hooks.run(grad)?)?;
         }
     }
     Ok(walk.targets.map_or_else(Vec::new, |t| t.found))
@@ -230,13 +231,13 @@ struct Walk {
 impl Walk {
     /// Delivers a gradient, perhaps a gated one.
     fn send(&mut self, edge: &Edge, grad: Tensor, is_gated: bool) -> Result<()> {
+        if self.targets.as_ref().is_some_and(|t| !t.wants(edge)) {
+            return Ok(());
+        }
         match edge {
             Edge::None => Ok(()),
             Edge::Leaf(leaf) => self.arrive(leaf, grad),
             Edge::Node(node, output) => {
-                if self.targets.as_ref().is_some_and(|t| !t.wants(edge)) {
-                    return Ok(());
-                }
                 let pending = self.pending.of(node);
                 let arrived = &mut pending.grads[*output as usize];
                 pending.is_gated = is_gated && (arrived.is_none() || pending.is_gated);
@@ -294,18 +295,22 @@ impl Walk {
 
     /// A gradient has reached a leaf.
     fn arrive(&mut self, leaf: &Tensor, grad: Tensor) -> Result<()> {
-        let create_graph = self.mode.create_graph;
-        match &mut self.targets {
+        if leaf.leaf_hooks().is_none() {
+            return self.deliver(leaf, grad);
+        }
+        match self.hooked.iter_mut().find(|(t, _)| t.is(leaf)) {
+            Some((_, sum)) => add(sum, grad),
             None => {
-                if leaf.leaf_hooks().is_none() {
-                    return accumulate(leaf, grad, create_graph);
-                }
-                match self.hooked.iter_mut().find(|(t, _)| t.is(leaf)) {
-                    Some((_, sum)) => add(sum, grad)?,
-                    None => self.hooked.push((leaf.clone(), Some(grad))),
-                }
+                self.hooked.push((leaf.clone(), Some(grad)));
                 Ok(())
             }
+        }
+    }
+
+    /// Adds to what was asked for: a leaf's `.grad`, or what is found for a target.
+    fn deliver(&mut self, leaf: &Tensor, grad: Tensor) -> Result<()> {
+        match &mut self.targets {
+            None => accumulate(leaf, grad, self.mode.create_graph),
             Some(targets) => match targets.leaf(leaf) {
                 Some(i) => add(&mut targets.found[i], grad),
                 None => Ok(()),
