@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import retrograd as rg
-from retrograd import Tensor
+from retrograd import Tensor, nn
 from retrograd.nn import functional as F
 
 
@@ -443,6 +443,34 @@ def test_a_cycle_through_a_leafs_hook_is_collected() -> None:
     del witness, a
     gc.collect()
     assert watch() is None
+
+
+def test_a_cycle_through_a_kept_handle_is_collected() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+            self.handle = self.layer.weight.register_hook(self.watch)
+
+        def watch(self, g: Tensor) -> None:
+            pass
+
+    net = Net()
+    watch = weakref.ref(net)
+    del net
+    gc.collect()
+    assert watch() is None
+
+
+def test_a_hook_is_taken_off_what_was_written_in_place_since() -> None:
+    a = leaf(1.0)
+    b = a * 2
+    calls: list[int] = []
+    handle = b.register_hook(lambda g: calls.append(1))
+    b.mul_(3)
+    handle.remove()
+    b.backward()
+    assert calls == []
 
 
 def test_a_hook_lives_while_the_graph_does() -> None:

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use retrograd_kernels::{Shape, Strides};
 
-use crate::autograd::{Edge, Hook, HookId, Hooks, Node, Turns};
+use crate::autograd::{Edge, Hook, HookId, Hooks, Node, Registered, Turns};
 use crate::dtype::{DType, Element};
 use crate::error::{Result, bail};
 use crate::layout::{Layout, Meta, is_contiguous, overlaps_itself, row_major};
@@ -437,24 +437,25 @@ impl Tensor {
     }
 
     /// Calls `hook` with each gradient computed for this tensor.
-    pub fn register_hook(&self, hook: Arc<dyn Hook>) -> Result<HookId> {
+    pub fn register_hook(&self, hook: Arc<dyn Hook>) -> Result<Registered> {
         if !self.requires_grad() {
             bail!(Graph, "cannot register a hook on a tensor that does not require a gradient");
         }
         replay::structure_changed();
         let id = HookId::next();
-        match self.history() {
-            Some((node, output)) => node.add_hook(output, id, hook),
-            None => self.state().hooks.get_or_insert_default().add(id, hook),
-        }
-        Ok(id)
+        Ok(match self.history() {
+            Some((node, output)) => {
+                node.add_hook(output, id, hook);
+                Registered::on_node(&node, id)
+            }
+            None => {
+                self.state().hooks.get_or_insert_default().add(id, hook);
+                Registered::on_leaf(&self.0, id)
+            }
+        })
     }
 
-    /// Takes a hook away again.
-    pub fn remove_hook(&self, id: HookId) {
-        if let Some((node, _)) = self.history() {
-            node.remove_hook(id);
-        }
+    pub(crate) fn remove_leaf_hook(&self, id: HookId) {
         let removed = self.state().hooks.as_mut().and_then(|hooks| hooks.remove(id));
         drop(removed);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use retrograd_engine::autograd::{Hook, HookId};
+use retrograd_engine::autograd::{Hook, Registered};
 use retrograd_engine::{Result, Tensor};
 
 use crate::errors::from_py;
@@ -56,16 +56,13 @@ impl Hook for PyHook {
 
 /// A registered hook; `remove()` takes it off.
 #[pyclass(frozen, name = "RemovableHandle", module = "retrograd._core")]
-pub struct Handle {
-    tensor: Tensor,
-    id: HookId,
-}
+pub struct Handle(Registered);
 
 #[pymethods]
 impl Handle {
     /// Takes the hook off; a second time does nothing.
     fn remove(&self) {
-        self.tensor.remove_hook(self.id);
+        self.0.remove();
     }
 }
 
@@ -75,6 +72,5 @@ pub fn register(tensor: &Tensor, function: Bound<'_, PyAny>) -> PyResult<Handle>
         return Err(PyTypeError::new_err("a hook must be callable"));
     }
     let hook = Arc::new(PyHook(function.unbind()));
-    let id = crate::errors::engine(|| tensor.register_hook(hook))?;
-    Ok(Handle { tensor: tensor.clone(), id })
+    crate::errors::engine(|| tensor.register_hook(hook)).map(Handle)
 }

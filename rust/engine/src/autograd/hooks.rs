@@ -1,11 +1,12 @@
 //! Hooks: foreign code that sees, and may replace, a gradient on its way.
 use std::any::Any;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 
 use super::node::{Edge, Node};
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::replay;
+use crate::tensor::{Inner, Tensor};
 
 /// A function called with a gradient; what it returns replaces it.
 pub trait Hook: Send + Sync {
@@ -15,14 +16,53 @@ pub trait Hook: Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
-/// Names a registered hook, to remove it.
+/// Names a hook among those of its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HookId(u64);
+pub(crate) struct HookId(u64);
 
 impl HookId {
     pub(crate) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Relaxed))
+    }
+}
+
+/// A registered hook, to take it off. It keeps neither tensor nor graph alive, so that a hook may hold it.
+pub struct Registered {
+    place: Place,
+    id: HookId,
+}
+
+enum Place {
+    Leaf(Weak<Inner>),
+    /// Stays where it was when its tensor is overwritten in place and gets another node.
+    Node(Weak<Node>),
+}
+
+impl Registered {
+    pub(crate) fn on_leaf(leaf: &Arc<Inner>, id: HookId) -> Self {
+        Self { place: Place::Leaf(Arc::downgrade(leaf)), id }
+    }
+
+    pub(crate) fn on_node(node: &Arc<Node>, id: HookId) -> Self {
+        Self { place: Place::Node(Arc::downgrade(node)), id }
+    }
+
+    /// Takes the hook off; a second time does nothing.
+    pub fn remove(&self) {
+        replay::structure_changed();
+        match &self.place {
+            Place::Leaf(leaf) => {
+                if let Some(leaf) = leaf.upgrade() {
+                    Tensor(leaf).remove_leaf_hook(self.id);
+                }
+            }
+            Place::Node(node) => {
+                if let Some(node) = node.upgrade() {
+                    node.remove_hook(self.id);
+                }
+            }
+        }
     }
 }
 
