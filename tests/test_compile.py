@@ -221,6 +221,54 @@ def test_buffers_are_updated_in_place() -> None:
     assert count.item() == 4
 
 
+def hook_on_gradient(net: nn.Linear) -> Callable[[], Any]:
+    return net.weight.register_hook(lambda g: g * 0).remove
+
+
+def second_forward_hook(net: nn.Linear) -> Callable[[], Any]:
+    return net.register_forward_hook(lambda module, args, output: output * 3).remove
+
+
+def own_forward(net: nn.Linear) -> Callable[[], Any]:
+    setattr(net, "forward", lambda x: x * net.weight[0])  # noqa: B010
+    return lambda: delattr(net, "forward")
+
+
+def no_bias(net: nn.Linear) -> Callable[[], Any]:
+    bias = net.bias
+    setattr(net, "bias", None)  # noqa: B010
+    return lambda: setattr(net, "bias", bias)
+
+
+@pytest.mark.parametrize("change", [hook_on_gradient, second_forward_hook, own_forward, no_bias])
+def test_what_is_changed_on_a_module_and_changed_back_is_seen(change: Callable[[nn.Linear], Callable[[], Any]]) -> None:
+    net = nn.Linear(6, 6)
+    net.register_forward_hook(lambda module, args, output: output * 2)
+    x = rg.tensor(X[0])
+
+    @rg.compile
+    def compiled(x: Tensor) -> tuple[Tensor, Tensor]:
+        return step(x)
+
+    def step(x: Tensor) -> tuple[Tensor, Tensor]:
+        net.zero_grad()
+        y = net(x)
+        y.sum().backward()
+        assert net.weight.grad is not None
+        return y.detach(), net.weight.grad.clone()
+
+    def check() -> None:
+        for _ in range(3):
+            for a, b in zip(compiled(x), step(x), strict=True):
+                np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+    check()
+    undo = change(net)
+    check()
+    undo()
+    check()
+
+
 def test_what_would_be_baked_in_is_refused() -> None:
     """A value that Python looks at while recording would be frozen: that is an error, not a wrong number later."""
     f = rg.compile(lambda x: x * (x.sum().item()))

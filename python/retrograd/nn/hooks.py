@@ -7,6 +7,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
+from retrograd import _core
+
 if TYPE_CHECKING:
     from retrograd.nn.module import Module
 
@@ -62,12 +64,14 @@ class Hooks:
     def _added(self, table: _Table, hook: Hook, prepend: bool, with_kwargs: bool) -> tuple[_Table, RemovableHandle]:
         if not callable(hook):
             raise TypeError(f"a hook must be callable, not {type(hook).__name__}")
+        _core.structure_changed()
         id = next(_ids)
         entry = {id: (hook, with_kwargs)}
         return (entry | table if prepend else table | entry), RemovableHandle(self, id)
 
     def discard(self, id: int) -> None:
         """Removes the hook with this id, if it is there."""
+        _core.structure_changed()
         # New tables: a hook may remove itself while the old one is being walked.
         self._pre = {k: v for k, v in self._pre.items() if k != id}
         self._post = {k: v for k, v in self._post.items() if k != id}

@@ -92,6 +92,12 @@ impl PyModule {
         !self.hooked.load(Relaxed) && !self.overridden.load(Relaxed)
     }
 
+    /// Whether a name is a parameter's, a buffer's or a module's.
+    fn keeps(&self, name: &Bound<'_, PyString>) -> bool {
+        let Names { parameters, buffers, modules } = &*self.names();
+        [parameters, buffers, modules].into_iter().flatten().any(|n| same(n.bind(name.py()), name))
+    }
+
     fn names(&self) -> std::sync::MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,8 +178,12 @@ impl PyModule {
         plain_set(slf, &name, value.as_ptr())?;
         if same(&name, intern!(slf.py(), "forward")) {
             this.overridden.store(true, Relaxed);
+            structure_changed();
         }
         if !is_module && !is_parameter {
+            if value.is_none() && this.keeps(&name) {
+                structure_changed();
+            }
             return Ok(());
         }
         let mut names = this.names();
@@ -192,11 +202,11 @@ impl PyModule {
 
     fn __delattr__(slf: &Bound<'_, Self>, name: Bound<'_, PyString>) -> PyResult<()> {
         plain_set(slf, &name, std::ptr::null_mut())?;
-        let mut names = slf.get().names();
-        let names = &mut *names;
-        forget(&mut names.parameters, &name);
-        forget(&mut names.buffers, &name);
-        forget(&mut names.modules, &name);
+        let Names { parameters, buffers, modules } = &mut *slf.get().names();
+        let was_kept = [parameters, buffers, modules].map(|list| forget(list, &name)).contains(&true);
+        if was_kept || same(&name, intern!(slf.py(), "forward")) {
+            structure_changed();
+        }
         Ok(())
     }
 
