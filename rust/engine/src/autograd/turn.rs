@@ -1,4 +1,4 @@
-//! Whose turn it is to add to a leaf's `.grad`: two threads may walk back into one leaf.
+//! Whose turn it is: to add to a leaf's `.grad`, into which two threads may walk back, or to replay a program.
 use std::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use retrograd_kernels::pool;
 
 /// A lock that a child of `fork` finds open, whichever thread of its parent held it.
 ///
-/// Nothing foreign may run while it is held: a hook waits for Python, and who has that may wait here.
+/// No hook may run while a leaf's is held: it waits for Python, and who has that may wait here.
 #[derive(Default)]
 pub(crate) struct Turns(AtomicU32);
 

@@ -1,10 +1,10 @@
 //! A recorded program, and its replay.
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
-use retrograd_kernels::{Strides, pool};
+use retrograd_kernels::Strides;
 use smallvec::SmallVec;
 
-use crate::autograd::Interrupts;
+use crate::autograd::{Interrupts, Turns};
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::layout::{Layout, Meta};
@@ -71,27 +71,6 @@ impl GradGuard {
     }
 }
 
-/// One replay at a time has the memory for temporaries, and those bytes of others that only replays write.
-///
-/// A child of `fork` has a turn of its own: its parent's may be held by a thread that the child does not have.
-#[derive(Default)]
-struct Turn {
-    memory: Mutex<Option<Arc<Storage>>>,
-    /// How many forks lie between the process that began and this one.
-    forks: OnceLock<u64>,
-    next: OnceLock<Box<Turn>>,
-}
-
-impl Turn {
-    fn of_this_process(&self) -> &Mutex<Option<Arc<Storage>>> {
-        let (forks, mut turn) = (pool::forks(), self);
-        while *turn.forks.get_or_init(|| forks) != forks {
-            turn = turn.next.get_or_init(Box::default);
-        }
-        &turn.memory
-    }
-}
-
 /// A linear program of kernel calls.
 pub struct Program {
     slots: Vec<Slot>,
@@ -107,9 +86,9 @@ pub struct Program {
     /// Where each argument began in its storage, in bytes.
     argument_offsets: Vec<usize>,
     epoch: u64,
-    /// How many bytes temporaries take.
-    bytes: usize,
-    turn: Turn,
+    /// The temporaries' memory. One replay at a time has it, and those bytes of others that only replays write.
+    memory: Arc<Storage>,
+    turns: Turns,
 }
 
 impl Program {
@@ -138,8 +117,8 @@ impl Program {
             guards,
             argument_offsets,
             epoch,
-            bytes,
-            turn: Turn::default(),
+            memory: Storage::new(bytes)?,
+            turns: Turns::default(),
         })
     }
 
@@ -198,11 +177,7 @@ impl Program {
                 self.argument_offsets.len()
             );
         }
-        let mut memory = self.turn.of_this_process().lock().unwrap_or_else(PoisonError::into_inner);
-        let temporaries = match &mut *memory {
-            Some(temporaries) => temporaries.ptr(),
-            None => memory.insert(Storage::new(self.bytes)?).ptr(),
-        };
+        let _turn = self.turns.take();
         let mut fresh: SmallVec<[Arc<Storage>; 4]> = SmallVec::new();
         let mut fresh_of: SmallVec<[(usize, usize); 4]> = SmallVec::new();
         let mut base: SmallVec<[*mut u8; 64]> = SmallVec::with_capacity(self.slots.len());
@@ -220,7 +195,7 @@ impl Program {
                     fresh.push(storage);
                     ptr
                 }
-                Slot::Temporary(offset) => temporaries.wrapping_add(*offset),
+                Slot::Temporary(offset) => self.memory.ptr().wrapping_add(*offset),
             });
         }
 
