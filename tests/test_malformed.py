@@ -101,7 +101,7 @@ def variants(op: Op, sample: Sample) -> Iterator[tuple[str, list[Any], dict[str,
 
 
 # These would read all of a tensor that claims a million million elements, and be right to.
-READERS = {"sum", "max", "argmax"}
+READERS = {"sum", "max", "min", "argmax", "argmin"}
 
 
 def endless(op: Op, operands: list[Any]) -> bool:

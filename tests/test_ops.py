@@ -66,7 +66,8 @@ def test_every_differentiable_op_has_a_reference_gradient() -> None:
 def test_samples_cover_the_corners(op: Op) -> None:
     operands = [o for sample in op.samples for o in sample.operands]
     shapes = [o.shape for o in operands] + [sample.attributes.get("shape", ()) for sample in op.samples]
-    assert any(0 in shape for shape in shapes) or op.name in {"max", "argmax", "cross_entropy_backward"}, "no zero size"
+    never_empty = {"max", "min", "argmax", "argmin", "cross_entropy_backward"}
+    assert any(0 in shape for shape in shapes) or op.name in never_empty, "no zero size"
     assert any(o.transposed or o.strided for o in operands) or op.name in {"uniform", "normal"}, "all contiguous"
 
 

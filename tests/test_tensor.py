@@ -288,6 +288,20 @@ def test_reductions() -> None:
     assert rg.tensor([True, True]).sum().item() == 2
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64"])
+def test_extremes_of_whole_numbers_go_to_the_ends_of_their_range(dtype: str) -> None:
+    low, high = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    a = np.array([[high, low], [1, high]], dtype=dtype)
+    t = rg.tensor(a)
+    assert t.min().dtype == t.dtype
+    assert (t.min().item(), t.max().item()) == (low, high)
+    assert t.amin(1).tolist() == a.min(1).tolist()
+    assert t.amax(0).tolist() == a.max(0).tolist()
+    for found, where, want, at in [(*t.min(1), a.min(1), a.argmin(1)), (*t.max(1), a.max(1), a.argmax(1))]:
+        np.testing.assert_array_equal(found.numpy(), want)
+        np.testing.assert_array_equal(where.numpy(), at)
+
+
 def test_argmax_of_many_blocks() -> None:
     # The position found in each block waits in scratch for those of the others.
     a = np.random.default_rng(0).standard_normal((3, 300_001), dtype=np.float32)

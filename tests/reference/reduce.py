@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from reference.registry import Array, backward, forward
@@ -34,6 +36,12 @@ def sum_backward(g: Array, x: Array, *, dims: Dims = None, keepdim: bool = False
     return (np.broadcast_to(_restored(g, x, dims, keepdim), x.shape),)
 
 
+def _share(g: Array, x: Array, extreme: Array, dims: Dims, keepdim: bool) -> tuple[Array]:
+    """Tied winners share the gradient."""
+    won = x == extreme
+    return (won / won.sum(axis=axes(dims), keepdims=True) * _restored(g, x, dims, keepdim),)
+
+
 @forward("max")
 def max(x: Array, *, dims: Dims = None, keepdim: bool = False) -> Array:
     return np.asarray(x.max(axis=axes(dims), keepdims=keepdim))
@@ -41,19 +49,35 @@ def max(x: Array, *, dims: Dims = None, keepdim: bool = False) -> Array:
 
 @backward("max")
 def max_backward(g: Array, x: Array, *, dims: Dims = None, keepdim: bool = False) -> tuple[Array]:
-    """Tied maxima share the gradient."""
-    top = x == x.max(axis=axes(dims), keepdims=True)
-    share = top / top.sum(axis=axes(dims), keepdims=True)
-    return (share * _restored(g, x, dims, keepdim),)
+    return _share(g, x, x.max(axis=axes(dims), keepdims=True), dims, keepdim)
 
 
-@forward("argmax")
-def argmax(x: Array, *, dims: Dims = None, keepdim: bool = False) -> Array:
+@forward("min")
+def min(x: Array, *, dims: Dims = None, keepdim: bool = False) -> Array:
+    return np.asarray(x.min(axis=axes(dims), keepdims=keepdim))
+
+
+@backward("min")
+def min_backward(g: Array, x: Array, *, dims: Dims = None, keepdim: bool = False) -> tuple[Array]:
+    return _share(g, x, x.min(axis=axes(dims), keepdims=True), dims, keepdim)
+
+
+def _position(pick: Callable[..., Array], x: Array, dims: Dims, keepdim: bool) -> Array:
     """The position among the elements of `dims`, counted in row-major order over them."""
     over = [d % x.ndim for d in axes(dims) or ()]
     kept = [d for d in range(x.ndim) if d not in over]
     rows = x.transpose([*kept, *over]).reshape([x.shape[d] for d in kept] + [-1])
-    result = np.argmax(rows, axis=-1)
+    result = pick(rows, axis=-1)
     return np.asarray(
         result.reshape([1 if d in over else n for d, n in enumerate(x.shape)] if keepdim else result.shape)
     )
+
+
+@forward("argmax")
+def argmax(x: Array, *, dims: Dims = None, keepdim: bool = False) -> Array:
+    return _position(np.argmax, x, dims, keepdim)
+
+
+@forward("argmin")
+def argmin(x: Array, *, dims: Dims = None, keepdim: bool = False) -> Array:
+    return _position(np.argmin, x, dims, keepdim)

@@ -354,7 +354,7 @@ ops! {
     compare::Compare, select::Where,
     matmul::Matmul, matmul::MatmulReluBackward,
     linear::Linear, linear::LinearActivation, linear::LinearBackward, linear::AddLinearBackward,
-    reduce::Sum, reduce::Max, reduce::ArgMax,
+    reduce::Sum, reduce::Max, reduce::Min, reduce::ArgMax, reduce::ArgMin,
     shape::Reshape, shape::Permute, shape::Slice, shape::Expand, shape::SliceScatter, cat::Cat,
     index::Gather, index::ScatterAdd, index::IndexSelect, index::IndexAdd,
     cast::Cast, memory::Clone, memory::CopyInto, memory::Fill,

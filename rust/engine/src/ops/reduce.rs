@@ -36,8 +36,24 @@ op! {
         keepdim: bool,
     }
 
+    /// The smallest over `dims`; NaN where there is one.
+    pub struct Min {
+        /// The dimensions searched.
+        dims: DimSet,
+        /// Whether they stay, with extent one.
+        keepdim: bool,
+    }
+
     /// The position of the largest over `dims`, in row-major order over them; the first of equals.
     pub struct ArgMax {
+        /// The dimensions searched.
+        dims: DimSet,
+        /// Whether they stay, with extent one.
+        keepdim: bool,
+    }
+
+    /// The position of the smallest over `dims`, in row-major order over them; the first of equals.
+    pub struct ArgMin {
         /// The dimensions searched.
         dims: DimSet,
         /// Whether they stay, with extent one.
@@ -56,6 +72,7 @@ const SAMPLES: &[&str] = &[
     "(5000,) dims=(0,) keepdim=false",
     "(70,130) dims=(0,) keepdim=false",
     "(3,4)i9 dims=(1,) keepdim=false",
+    "(3,4)b dims=(1,) keepdim=false",
 ];
 const SUM_SAMPLES: &[&str] = &[
     "(3,4) dims=(0,1) keepdim=false",
@@ -93,16 +110,15 @@ fn reduced(shape: &Shape, dims: DimSet, keepdim: bool) -> Result<Shape> {
     Ok(out)
 }
 
-/// Fails where the largest of nothing is asked for.
-fn require_something(shape: &Shape, dims: DimSet) -> Result<()> {
+/// What a search gives; fails where the extreme of nothing is asked for.
+fn searched(x: &Meta, dims: DimSet, keepdim: bool, dtype: DType) -> Result<Metas> {
+    let shape = &x.shape;
+    let result = Meta::new(reduced(shape, dims, keepdim)?, dtype);
     let inner: usize = shape.iter().enumerate().filter(|(i, _)| dims.contains(*i)).map(|(_, d)| d).product();
     if inner == 0 {
-        bail!(
-            Value,
-            "the largest of no elements is not defined: shape {shape} is empty along the dimensions searched"
-        );
+        bail!(Value, "no elements have no extreme: shape {shape} is empty along the dimensions searched");
     }
-    Ok(())
+    Ok(smallvec![result])
 }
 
 /// Kept and reduced dimensions of an operand, and where the kept ones go.
@@ -215,47 +231,58 @@ impl OpDef for Sum {
     batch_reduction!();
 }
 
-impl OpDef for Max {
-    const INFO: Info = info("max", &["input"])
-        .accepts(&[Accepts::Number])
-        .saves(&[(0, Save::X(0)), (0, Save::Y(0))])
-        .samples(SAMPLES);
+/// An extreme and its position: the op, its name, what finds it.
+macro_rules! extremes {
+    ($($value:ident $text:literal, $position:ident $position_text:literal;)*) => { $(
+        impl OpDef for $value {
+            const INFO: Info = info($text, &["input"])
+                .accepts(&[Accepts::Any])
+                .saves(&[(0, Save::X(0)), (0, Save::Y(0))])
+                .samples(SAMPLES);
 
-    fn infer(&self, x: &[&Meta]) -> Result<Metas> {
-        let shape = reduced(&x[0].shape, self.dims, self.keepdim)?;
-        require_something(&x[0].shape, self.dims)?;
-        Ok(smallvec![Meta::new(shape, x[0].dtype)])
-    }
-    fn run(&self, x: &[View], y: &[View]) -> Result<()> {
-        run_reduction!(self, x, y, reduce::Max, reduce, workspace)
-    }
-    /// Equal winners share the gradient evenly.
-    fn vjp(&self, b: &mut Back) -> Result<()> {
-        let x = b.x(0)?;
-        let full = *x.shape();
-        let (y, g) = (kept(b, &b.y(0)?, &full, self.dims)?, kept(b, &b.g()?, &full, self.dims)?);
-        let won = b.op(Compare { kind: Kind::Eq }, [&x, &y])?;
-        let won = b.op(Cast { dtype: x.dtype() }, [&won])?;
-        let count = b.op(Sum { dims: self.dims, keepdim: true }, [&won])?;
-        let share = b.op(Div {}, [&g, &count])?;
-        b.add(0, b.op(Mul {}, [&won, &share])?)
-    }
-    batch_reduction!();
+            fn infer(&self, x: &[&Meta]) -> Result<Metas> {
+                searched(x[0], self.dims, self.keepdim, x[0].dtype)
+            }
+            fn run(&self, x: &[View], y: &[View]) -> Result<()> {
+                run_reduction!(self, x, y, reduce::$value, reduce, workspace)
+            }
+            fn vjp(&self, b: &mut Back) -> Result<()> {
+                share_among_winners(b, self.dims)
+            }
+            batch_reduction!();
+        }
+
+        impl OpDef for $position {
+            const INFO: Info =
+                info($position_text, &["input"]).accepts(&[Accepts::Any]).no_gradient().samples(SAMPLES);
+
+            fn infer(&self, x: &[&Meta]) -> Result<Metas> {
+                searched(x[0], self.dims, self.keepdim, DType::I64)
+            }
+            fn run(&self, x: &[View], y: &[View]) -> Result<()> {
+                run_reduction!(self, x, y, reduce::$position, arg_reduce, arg_workspace)
+            }
+            fn vjp(&self, _b: &mut Back) -> Result<()> {
+                Ok(())
+            }
+            batch_reduction!();
+        }
+    )* };
 }
 
-impl OpDef for ArgMax {
-    const INFO: Info = info("argmax", &["input"]).accepts(&[Accepts::Number]).no_gradient().samples(SAMPLES);
+extremes! {
+    Max "max", ArgMax "argmax";
+    Min "min", ArgMin "argmin";
+}
 
-    fn infer(&self, x: &[&Meta]) -> Result<Metas> {
-        let shape = reduced(&x[0].shape, self.dims, self.keepdim)?;
-        require_something(&x[0].shape, self.dims)?;
-        Ok(smallvec![Meta::new(shape, DType::I64)])
-    }
-    fn run(&self, x: &[View], y: &[View]) -> Result<()> {
-        run_reduction!(self, x, y, reduce::ArgMax, arg_reduce, arg_workspace)
-    }
-    fn vjp(&self, _b: &mut Back) -> Result<()> {
-        Ok(())
-    }
-    batch_reduction!();
+/// Equal winners share the gradient evenly.
+fn share_among_winners(b: &mut Back, dims: DimSet) -> Result<()> {
+    let x = b.x(0)?;
+    let full = *x.shape();
+    let (y, g) = (kept(b, &b.y(0)?, &full, dims)?, kept(b, &b.g()?, &full, dims)?);
+    let won = b.op(Compare { kind: Kind::Eq }, [&x, &y])?;
+    let won = b.op(Cast { dtype: x.dtype() }, [&won])?;
+    let count = b.op(Sum { dims, keepdim: true }, [&won])?;
+    let share = b.op(Div {}, [&g, &count])?;
+    b.add(0, b.op(Mul {}, [&won, &share])?)
 }

@@ -5,8 +5,8 @@ use retrograd_engine::apply::apply1;
 use retrograd_engine::ops::Op;
 use retrograd_engine::ops::attrs::DimSet;
 use retrograd_engine::ops::index::Gather;
-use retrograd_engine::ops::pointwise::{Div, Mul, Neg, Sqrt, Sub};
-use retrograd_engine::ops::reduce::{ArgMax, Max, Sum};
+use retrograd_engine::ops::pointwise::{Div, Mul, Sqrt, Sub};
+use retrograd_engine::ops::reduce::{ArgMax, ArgMin, Max, Min, Sum};
 use retrograd_engine::ops::shape::Reshape;
 use retrograd_engine::ops::softmax::{LogSoftmax, Softmax};
 use retrograd_engine::{DType, Result, Tensor, make};
@@ -51,7 +51,7 @@ fn maximum(x: &Tensor, set: DimSet, keepdim: bool) -> Result<Tensor> {
 }
 
 fn minimum(x: &Tensor, set: DimSet, keepdim: bool) -> Result<Tensor> {
-    apply1(Neg {}, &[&maximum(&apply1(Neg {}, &[x])?, set, keepdim)?])
+    apply1(Min { dims: set, keepdim }, &[x])
 }
 
 /// `(values, indices)` under names.
@@ -71,8 +71,12 @@ fn extreme_along(x: &Tensor, dim: isize, keepdim: bool, largest: bool) -> Result
         return Ok((x.clone(), make::zeros(retrograd_engine::layout::Meta::new(*x.shape(), DType::I64))?));
     }
     let set = DimSet::default().with(axis);
-    let searched = if largest { x.clone() } else { apply1(Neg {}, &[x])? };
-    let indices = apply1(ArgMax { dims: set, keepdim: true }, &[&searched.detach()])?;
+    let search: Op = if largest {
+        ArgMax { dims: set, keepdim: true }.into()
+    } else {
+        ArgMin { dims: set, keepdim: true }.into()
+    };
+    let indices = apply1(search, &[&x.detach()])?;
     let values = apply1(Gather { dim: axis }, &[x, &indices])?;
     if keepdim {
         return Ok((values, indices));
