@@ -138,6 +138,37 @@ def test_third_derivative_of_tanh() -> None:
     np.testing.assert_allclose(y.detach().numpy(), (1 - t**2) * (6 * t**2 - 2), rtol=1e-12)
 
 
+@pytest.mark.parametrize("exponent", [0, 0.0, 1.0, 2.5, 3])
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_derivatives_of_powers_of_zero(exponent: float, as_tensor: bool) -> None:
+    x = rg.tensor([0.0, -0.0, 0.25, 0.5, 3.0], dtype=rg.float64, requires_grad=True)
+    n = float(exponent)
+    e: Any = rg.full((5,), n, dtype=rg.float64, requires_grad=True) if as_tensor else exponent
+    (first,) = rg.autograd.grad((x**e).sum(), [x], create_graph=True)
+    at = x.detach().numpy()
+    np.testing.assert_allclose(first.detach().numpy(), n * at ** max(n - 1, 0), rtol=1e-12)
+    (second,) = rg.autograd.grad(first.sum(), [x])
+    np.testing.assert_allclose(second.numpy(), n * (n - 1) * at ** max(n - 2, 0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0])
+def test_derivatives_of_powers_of_zero_by_the_exponent(exponent: float) -> None:
+    x = rg.tensor([0.0, 0.5, 3.0], dtype=rg.float64, requires_grad=True)
+    e = rg.full((3,), exponent, dtype=rg.float64, requires_grad=True)
+    to_base, to_exponent = rg.autograd.grad((x**e).sum(), [x, e], create_graph=True)
+    at = x.detach().numpy()
+    log = np.log(np.where(at > 0, at, 1.0))
+    np.testing.assert_allclose(to_exponent.detach().numpy(), at**exponent * log, rtol=1e-12)
+    (second,) = rg.autograd.grad(to_exponent.sum(), [e], retain_graph=True)
+    np.testing.assert_allclose(second.numpy(), at**exponent * log**2, rtol=1e-12)
+    # Mixed, whichever is first; at 0 itself it is not defined.
+    want = at[1:] ** (exponent - 1) * (1 + exponent * log[1:])
+    for first, then in ((to_base, e), (to_exponent, x)):
+        (mixed,) = rg.autograd.grad(first.sum(), [then], retain_graph=True)
+        np.testing.assert_allclose(mixed.numpy()[1:], want, rtol=1e-12)
+        assert np.isfinite(mixed.numpy()).all()
+
+
 def test_integers_cannot_require_a_gradient() -> None:
     with pytest.raises((RuntimeError, TypeError), match="float"):
         rg.tensor([1, 2], requires_grad=True)

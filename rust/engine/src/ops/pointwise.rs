@@ -11,6 +11,7 @@ use crate::autograd::Back;
 use crate::dtype::with_float;
 use crate::error::Result;
 use crate::layout::{Meta, broadcast};
+use crate::tensor::Tensor;
 
 pub(super) const UNARY: &[&str] =
     &["(3,4)", "()", "(0,4)", "(1,)", "(4,3).T", "(3,4)::2", "(2,3,5)", "(1037,)"];
@@ -206,22 +207,32 @@ pointwise! {
     };
 
     /// `input` to the power of `exponent`.
-    Pow(input, exponent) = "pow", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0)), (1, Y(0))],
+    Pow(input, exponent) = "pow", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0)), (1, X(1)), (1, Y(0))],
     samples BINARY_POSITIVE, float(formula::Pow),
     vjp |b| {
-        let (g, x) = (b.g()?, b.x(0)?);
+        let (g, x, e) = (b.g()?, b.x(0)?, b.x(1)?);
+        let zero = b.constant(0.0, &x)?;
+        let at_zero = |b: &Back, also: Tensor| {
+            let never = b.constant(0.0, &also)?;
+            b.op(Where {}, (b.op(Compare { kind: Kind::Eq }, [&x, &zero])?, also, never))
+        };
         if b.needs(0) {
-            let e = b.x(1)?;
+            let mut flat = b.op(Compare { kind: Kind::Eq }, [&e, &zero])?;
+            if e.requires_grad() {
+                // This slope's own, by e, is 1 / x where e is 0.
+                flat = at_zero(b, flat)?;
+            }
+            // x ** 0 does not change with x: 0 ** -1 must not make it NaN.
             let less = b.op(Sub {}, (&e, b.constant(1.0, &e)?))?;
-            let slope = b.op(Mul {}, (e, b.op(Pow {}, (&x, less))?))?;
+            let less = b.op(Where {}, (flat, &zero, less))?;
+            let slope = b.op(Mul {}, (&e, b.op(Pow {}, (&x, less))?))?;
             b.add(0, b.op(Mul {}, (&g, slope))?)?;
         }
         if b.needs(1) {
-            // 0 ** e does not change with e: log(0) must not make it NaN.
-            let zero = b.constant(0.0, &x)?;
-            let at_zero = b.op(Compare { kind: Kind::Eq }, [&x, &zero])?;
-            let slope = b.op(Mul {}, (b.y(0)?, b.op(Log {}, (x,))?))?;
-            let slope = b.op(Where {}, (at_zero, zero, slope))?;
+            // 0 ** e does not change with e, unless that is negative: log(0) must not make it NaN.
+            let flat = at_zero(b, b.op(Compare { kind: Kind::Ge }, [&e, &zero])?)?;
+            let base = b.op(Where {}, (flat, b.constant(1.0, &x)?, &x))?;
+            let slope = b.op(Mul {}, (b.y(0)?, b.op(Log {}, (base,))?))?;
             b.add(1, b.op(Mul {}, (g, slope))?)?;
         }
         Ok(())
