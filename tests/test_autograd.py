@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import retrograd as rg
+from checks.gradients import check_gradients
 from retrograd import Tensor, nn
 from retrograd.nn import functional as F
 
@@ -167,6 +168,21 @@ def test_derivatives_of_powers_of_zero_by_the_exponent(exponent: float) -> None:
         (mixed,) = rg.autograd.grad(first.sum(), [then], retain_graph=True)
         np.testing.assert_allclose(mixed.numpy()[1:], want, rtol=1e-12)
         assert np.isfinite(mixed.numpy()).all()
+
+
+def test_the_deviation_of_equal_elements_has_no_slope() -> None:
+    x = rg.tensor([[2.0, 2.0, 2.0], [1.0, 2.0, 4.0]], dtype=rg.float64, requires_grad=True)
+    y = x.std(1)
+    assert y[0].item() == 0
+    (first,) = rg.autograd.grad(y.sum(), [x], create_graph=True)
+    (second,) = rg.autograd.grad((first * first).sum(), [x])
+    assert first[0].tolist() == second[0].tolist() == [0, 0, 0]
+    check_gradients(lambda x: x.std(0), [x.detach().numpy()[1]], order=2)
+    # The root itself has an infinite one, as everywhere.
+    z = rg.zeros(1, requires_grad=True)
+    z.sqrt().backward()
+    assert z.grad is not None
+    assert z.grad.item() == float("inf")
 
 
 def test_integers_cannot_require_a_gradient() -> None:

@@ -4,9 +4,11 @@ use pyo3::sync::PyOnceLock;
 use retrograd_engine::apply::apply1;
 use retrograd_engine::ops::Op;
 use retrograd_engine::ops::attrs::DimSet;
+use retrograd_engine::ops::compare::{Compare, Kind};
 use retrograd_engine::ops::index::Gather;
 use retrograd_engine::ops::pointwise::{Div, Mul, Sqrt, Sub};
 use retrograd_engine::ops::reduce::{ArgMax, ArgMin, Max, Min, Sum};
+use retrograd_engine::ops::select::Where;
 use retrograd_engine::ops::shape::Reshape;
 use retrograd_engine::ops::softmax::{LogSoftmax, Softmax};
 use retrograd_engine::{DType, Result, Tensor, make};
@@ -44,6 +46,16 @@ fn var(x: &Tensor, set: DimSet, keepdim: bool, correction: f64) -> Result<Tensor
     let squares = sum(&apply1(Mul {}, &[&centred, &centred])?, set, keepdim)?;
     let freedom = (reduced_count(x, set) as f64 - correction).max(0.0);
     apply1(Div {}, &[&squares, &Tensor::scalar(freedom, x.dtype())?])
+}
+
+/// The root of [`var`]. Where all elements are equal its gradient is 0, not the 0 / 0 of the root's.
+fn std(x: &Tensor, set: DimSet, keepdim: bool, correction: f64) -> Result<Tensor> {
+    let var = var(x, set, keepdim, correction)?;
+    let [zero, one] = [Tensor::scalar(0.0, x.dtype())?, Tensor::scalar(1.0, x.dtype())?];
+    let equal = apply1(Compare { kind: Kind::Eq }, &[&var, &zero])?;
+    // What the root is not taken of cannot make its derivatives infinite.
+    let root = apply1(Sqrt {}, &[&apply1(Where {}, &[&equal, &one, &var])?])?;
+    apply1(Where {}, &[&equal, &zero, &root])
 }
 
 fn maximum(x: &Tensor, set: DimSet, keepdim: bool) -> Result<Tensor> {
@@ -195,7 +207,7 @@ impl PyTensor {
     ) -> PyResult<Py<PyTensor>> {
         let x = self.tensor();
         let set = dims(dim, x.rank())?;
-        wrap(py, engine_for(py, x.numel(), || apply1(Sqrt {}, &[&var(x, set, keepdim, correction)?]))?)
+        wrap(py, engine_for(py, x.numel(), || std(x, set, keepdim, correction))?)
     }
 
     /// The largest of all; along `dim`, `(values, indices)`; with another tensor, the larger of the two.
@@ -257,7 +269,6 @@ impl PyTensor {
             let truth = make::cast(&make::cast(x, DType::Bool)?, DType::I64)?;
             let count = sum(&truth, DimSet::all(x.rank()), false)?;
             let numel = retrograd_engine::host::Number::Int(x.numel() as i64).to_tensor(DType::I64)?;
-            use retrograd_engine::ops::compare::{Compare, Kind};
             apply1(Compare { kind: Kind::Eq }, &[&count, &numel])
         })?;
         wrap(py, result)
