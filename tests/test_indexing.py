@@ -103,6 +103,16 @@ def test_assignment_by_a_mask() -> None:
     np.testing.assert_array_equal(x.numpy(), a)
 
 
+@pytest.mark.parametrize("shape", [(1,), (3,), (2, 1), (2, 3, 1), (2, 3, 4, 1)], ids=repr)
+def test_a_mask_that_does_not_fit(shape: tuple[int, ...]) -> None:
+    x, mask = rg.tensor(ARRAY), rg.ones(*shape, dtype=rg.bool)
+    with pytest.raises(IndexError):
+        x[mask]
+    with pytest.raises(IndexError):
+        x[mask] = 1.0
+    np.testing.assert_array_equal(x.numpy(), ARRAY)
+
+
 def test_assignment_by_integers_in_a_tensor_is_not_supported() -> None:
     with pytest.raises(NotImplementedError, match="index tensor"):
         rg.tensor(ARRAY)[rg.tensor([1])] = 3.0

@@ -95,6 +95,17 @@ fn nonzero(mask: &Tensor) -> Result<Vec<Tensor>> {
     found.iter().map(|positions| Tensor::from_slice(positions, count)).collect()
 }
 
+/// Fails where a mask does not lie over the dimensions of `shape` from `dim`.
+fn check_mask(mask: &Tensor, shape: &Shape, dim: usize) -> PyResult<()> {
+    if shape[dim..].starts_with(mask.shape()) {
+        return Ok(());
+    }
+    Err(PyIndexError::new_err(format!(
+        "a mask of shape {} does not fit a tensor of shape {shape} at dimension {dim}",
+        mask.shape()
+    )))
+}
+
 fn parse(key: &Bound<'_, PyAny>, shape: &Shape) -> PyResult<Vec<Part>> {
     let mut parts = Vec::new();
     let mut dim = 0;
@@ -129,14 +140,7 @@ fn parse(key: &Bound<'_, PyAny>, shape: &Shape) -> PyResult<Vec<Part>> {
         }
         let list = positions(&item)?;
         if list.dtype() == DType::Bool {
-            for d in 0..list.rank() {
-                if list.shape()[d] != shape[dim + d] {
-                    return Err(PyIndexError::new_err(format!(
-                        "a mask of shape {} does not fit a tensor of shape {shape} at dimension {dim}",
-                        list.shape()
-                    )));
-                }
-            }
+            check_mask(&list, shape, dim)?;
             dim += list.rank();
             parts.extend(engine(|| nonzero(&list))?.into_iter().map(Part::List));
         } else {
@@ -333,6 +337,7 @@ impl PyTensor {
             && value.numel() == 1
         {
             let mut mask = mask.get().tensor().clone();
+            check_mask(&mask, x.shape(), 0)?;
             return engine_for(py, x.numel(), || {
                 let mut shape = *mask.shape();
                 for _ in mask.rank()..x.rank() {
