@@ -367,6 +367,10 @@ def test_linear() -> None:
     np.testing.assert_allclose(layer(rg.tensor(x)).detach().numpy(), want, rtol=1e-5, atol=1e-6)
     assert layer(rg.ones(3)).shape == (2,)
     assert nn.Linear(3, 2, bias=False)(rg.ones(0, 3)).shape == (0, 2)
+    plain = nn.Linear(3, 2, bias=False)
+    np.testing.assert_allclose(plain(rg.ones(3)).tolist(), plain.weight.sum(1).tolist(), rtol=1e-6)
+    with pytest.raises(ValueError, match="matmul"):
+        plain(rg.ones(4))
     assert nn.Linear(3, 2, dtype=rg.float64).weight.dtype == rg.float64
     with pytest.raises((ValueError, RuntimeError)):
         layer(rg.ones(4))

@@ -6,16 +6,15 @@ use retrograd_engine::kernels::{Dims, Shape};
 use retrograd_engine::ops::activation::{Approximate, Elu, Gelu, LeakyRelu, Softplus};
 use retrograd_engine::ops::linear::Linear;
 use retrograd_engine::ops::loss::{CrossEntropy, Reduction};
-use retrograd_engine::ops::matmul::Matmul;
 use retrograd_engine::ops::norm::LayerNorm;
 use retrograd_engine::ops::pointwise::{Add, Clamp};
 use retrograd_engine::ops::shape::{Permute, Reshape};
 use retrograd_engine::{Result, Tensor, generator};
 use smallvec::SmallVec;
 
-use crate::errors::engine_for;
+use crate::errors::{engine, engine_for};
 use crate::operand::sizes_of;
-use crate::tensor::{PyTensor, run, wrap};
+use crate::tensor::{PyTensor, matmul, run, wrap};
 
 /// The work of a linear layer, in units of an elementwise operation's.
 pub fn linear_work(input: &Tensor, weight: &Tensor) -> usize {
@@ -33,16 +32,13 @@ pub fn linear(
 ) -> PyResult<Py<PyTensor>> {
     let (x, w) = (input.get().tensor(), weight.get().tensor());
     let bias = bias.map(|b| b.get().tensor());
-    let work = linear_work(x, w);
-    let result = engine_for(py, work, || match bias {
-        Some(bias) => apply1(Linear {}, &[x, w, bias]),
+    match bias {
+        Some(bias) => wrap(py, engine_for(py, linear_work(x, w), || apply1(Linear {}, &[x, w, bias]))?),
         None => {
             let dims = Dims::from_slice(&[1, 0]).unwrap_or_default();
-            let transposed = apply1(Permute { dims }, &[w])?;
-            apply1(Matmul {}, &[x, &transposed])
+            matmul(py, x, &engine(|| apply1(Permute { dims }, &[w]))?)
         }
-    })?;
-    wrap(py, result)
+    }
 }
 
 /// Brings the last dimensions of `input` to mean 0 and variance 1, then scales by `weight` and shifts by `bias`.

@@ -11,7 +11,7 @@ mod shape;
 mod split;
 mod unary;
 
-pub use arithmetic::choose;
+pub use arithmetic::{choose, matmul};
 
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
