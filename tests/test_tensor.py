@@ -368,6 +368,18 @@ def test_clone_and_copies() -> None:
         copy.deepcopy(t * 2)
 
 
+def test_a_deep_copy_has_a_gradient_of_its_own() -> None:
+    t = rg.tensor([1.0, 2.0], requires_grad=True)
+    (t * t).sum().backward()
+    assert t.grad is not None
+    d, g = copy.deepcopy((t, t.grad))
+    assert d.grad is g
+    assert g.tolist() == [2, 4]
+    g.zero_()
+    assert t.grad.tolist() == [2, 4]
+    assert copy.deepcopy(rg.ones(1, requires_grad=True)).grad is None
+
+
 # --- printing and pickling ---
 
 

@@ -138,6 +138,10 @@ impl PyTensor {
             copy.cast::<PyTensor>()?.get().set_requires_grad(true)?;
         }
         memo.set_item(slf.as_ptr() as usize, &copy)?;
+        if let Some(grad) = slf.get().grad(slf.py())? {
+            let grad = slf.py().import("copy")?.call_method1("deepcopy", (grad, memo))?;
+            copy.setattr("grad", grad)?;
+        }
         Ok(copy.unbind())
     }
 }
