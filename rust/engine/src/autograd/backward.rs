@@ -190,7 +190,8 @@ fn root_grad(root: &Tensor, grad: Option<&Tensor>) -> Result<Tensor> {
     if root.batched().is_some() {
         bail!(
             Unsupported,
-            "backward: gradients of single examples inside vmap are not supported yet;              apply vmap to the forward pass and take the gradient outside"
+            "backward: gradients of single examples inside vmap are not supported yet; \
+             apply vmap to the forward pass and take the gradient outside"
         );
     }
     if !root.requires_grad() {
