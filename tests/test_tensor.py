@@ -77,6 +77,9 @@ def test_values() -> None:
     assert rg.zeros_like(rg.ones(2, dtype=rg.float64)).dtype == rg.float64
     assert rg.ones_like(rg.zeros(1)).tolist() == [1]
     assert rg.full_like(rg.zeros(2), 3.0).tolist() == [3, 3]
+    assert rg.full_like(rg.zeros(2), np.float32(0.5)).tolist() == [0.5, 0.5]
+    assert rg.full_like(rg.zeros(2, dtype=rg.int64), 2**53 + 1).tolist() == [2**53 + 1] * 2
+    assert rg.full_like(rg.zeros(2, dtype=rg.int64), 1.5).tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("args", [(5,), (2, 5), (0, 10, 3), (5, 0, -2), (0, 1, 0.25), (0,), (3, 3)])
@@ -84,6 +87,23 @@ def test_arange(args: tuple[Any, ...]) -> None:
     t = rg.arange(*args)
     np.testing.assert_allclose(t.numpy(), np.arange(*args))
     assert t.dtype == (rg.float32 if any(isinstance(a, float) for a in args) else rg.int64)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [(2**53, 2**53 + 3), (-(2**63), 2**63 - 1, 2**62), (2**63 - 1, -(2**63), -(2**62)), (2**60, 2**60 - 9, -4), (3, 1)],
+)
+def test_arange_of_large_integers(args: tuple[int, ...]) -> None:
+    assert rg.arange(*args).tolist() == list(range(*args))
+
+
+def test_arange_from_nowhere() -> None:
+    assert rg.arange(np.int64(2**53 + 1), np.int64(2**53 + 2)).tolist() == [2**53 + 1]
+    assert rg.arange(True).tolist() == [0]
+    assert rg.arange(3, dtype=rg.bfloat16).tolist() == [0, 1, 2]
+    for args in [(0, 1, 0), (0, float("inf")), (0.0, 1, 0)]:
+        with pytest.raises(ValueError, match="arange"):
+            rg.arange(*args)
 
 
 @pytest.mark.parametrize("args", [(-1,), (2, -3), ((2, -3),), (2**62, 2**62), ("a",), (1.5,)])
@@ -175,6 +195,36 @@ def test_scalars_are_weak_in_promotion() -> None:
     assert (rg.ones(2, dtype=rg.float64) + rg.ones(2)).dtype == rg.float64
     assert (rg.ones(2, dtype=rg.int32) + rg.ones(2)).dtype == rg.float32
     assert (rg.ones(2, dtype=rg.bool) + 1).dtype == rg.int64
+
+
+@pytest.mark.parametrize(
+    ("dtype", "number"), [(rg.uint8, -1), (rg.uint8, 256), (rg.int32, 2**40), (rg.int32, -(2**31) - 1)]
+)
+def test_integers_beyond_the_dtype(dtype: rg.DType, number: int) -> None:
+    x = rg.tensor([0, 1, 2], dtype=dtype)
+    calls: list[Any] = [
+        *(lambda: x + number, lambda: number - x, lambda: x.mul(number), lambda: x // number),
+        *(lambda: x.maximum(number), lambda: x.add_(number), lambda: x.fill_(number)),
+        *(lambda: x.where(x > 0, number), lambda: rg.where(x > 0, number, x), lambda: x.__setitem__(0, number)),
+        *(
+            lambda: x.masked_fill(x > 0, number),
+            lambda: rg.full((2,), number, dtype=dtype),
+            lambda: rg.full_like(x, number),
+        ),
+        lambda: rg.arange(number, number + 1, dtype=dtype),
+    ]
+    for call in calls:
+        with pytest.raises(OverflowError, match=rf"{number} .*{str(dtype).split('.')[-1]}"):
+            call()
+    assert x.tolist() == [0, 1, 2]
+    for ask in ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "eq", "lt"):
+        assert getattr(x, ask)(number).tolist() == getattr(x.long(), ask)(number).tolist()
+    assert (x == number).tolist() == [False] * 3
+    assert (x > number).tolist() == [number < 0] * 3
+    assert (number > x).tolist() == [number > 0] * 3
+    assert number not in x
+    # What is computed in floating-point numbers has room.
+    assert (x / number).tolist() == (x.float() / number).tolist()
 
 
 # --- operators ---

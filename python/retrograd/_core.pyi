@@ -978,7 +978,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any | None = None, requires_grad:
     A tensor of one value; an integer makes int64, a truth value bool.
     """
 
-def full_like(input: Tensor, fill_value: SupportsFloat | SupportsIndex, *, dtype: Any | None = None, requires_grad: bool2 = False) -> Tensor:
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any | None = None, requires_grad: bool2 = False) -> Tensor:
     """
     One value in another tensor's shape and dtype.
     """

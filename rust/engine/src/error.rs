@@ -11,6 +11,8 @@ pub enum Kind {
     DType,
     /// An index or dimension out of range: `IndexError`.
     Index,
+    /// A number that its dtype cannot hold: `OverflowError`.
+    Overflow,
     /// Memory that is not to be had: `MemoryError`.
     Memory,
     /// Misuse of the autograd graph or of a recording: `RuntimeError`.

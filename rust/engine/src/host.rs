@@ -36,18 +36,47 @@ impl Number {
         }
     }
 
-    /// As a tensor without dimensions.
+    /// Whether it is no integer beyond those of an integer `dtype`.
+    pub fn fits(self, dtype: DType) -> bool {
+        match (self, dtype) {
+            (Number::Int(x), DType::U8) => u8::try_from(x).is_ok(),
+            (Number::Int(x), DType::I32) => i32::try_from(x).is_ok(),
+            _ => true,
+        }
+    }
+
+    /// Fails where it does not fit.
+    pub(crate) fn check_fits(self, dtype: DType) -> Result<()> {
+        match self {
+            Number::Int(x) if !self.fits(dtype) => {
+                bail!(Overflow, "{x} does not fit into {dtype}; cast the tensor with .to()")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// As a tensor without dimensions; fails where it does not fit.
     pub fn to_tensor(self, dtype: DType) -> Result<Tensor> {
+        self.check_fits(dtype)?;
         let tensor = Tensor::empty(Default::default(), dtype)?;
         // SAFETY: a fresh tensor of one element of that dtype.
-        unsafe {
-            match (self, dtype) {
-                (Number::Int(x), DType::I64) => *tensor.ptr().cast::<i64>() = x,
-                (x, _) => write(tensor.ptr(), dtype, x.as_f64()),
-            }
-        }
+        unsafe { self.write(tensor.ptr(), dtype) };
         replay::note_constant(&tensor)?;
         Ok(tensor)
+    }
+
+    /// Writes it as one element: integers that fit are exact.
+    ///
+    /// # Safety
+    /// As for [`write`].
+    pub(crate) unsafe fn write(self, ptr: *mut u8, dtype: DType) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match (self, dtype) {
+                (Number::Int(x), DType::I64) => *ptr.cast::<i64>() = x,
+                (x, _) => write(ptr, dtype, x.as_f64()),
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use retrograd_kernels::Shape;
 use crate::apply::{apply1, execute};
 use crate::dtype::DType;
 use crate::error::{Error, Kind, Result};
+use crate::host::Number;
 use crate::layout::Meta;
 use crate::ops::Op;
 use crate::ops::cast::Cast;
@@ -66,12 +67,23 @@ pub fn binary(op: impl Into<Op>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     apply1(op, &[&cast(a, dtype)?, &cast(b, dtype)?])
 }
 
-/// `0, step, 2 step, …` from `start`, `n` values.
-pub fn arange(start: f64, step: f64, n: usize, dtype: DType) -> Result<Tensor> {
+/// `0, step, 2 step, …` from `start`, `n` values: exact where both are integers; fails where one does not fit.
+pub fn arange(start: Number, step: Number, n: usize, dtype: DType) -> Result<Tensor> {
+    let at = |i: usize| match (start, step) {
+        // Where the product wraps, the sum wraps back.
+        (Number::Int(start), Number::Int(step)) => {
+            Number::Int(start.wrapping_add(step.wrapping_mul(i as i64)))
+        }
+        _ => Number::Float(start.as_f64() + i as f64 * step.as_f64()),
+    };
+    if n > 0 {
+        at(0).check_fits(dtype)?;
+        at(n - 1).check_fits(dtype)?;
+    }
     let tensor = Tensor::empty(crate::layout::shape_of(&[n])?, dtype)?;
     for i in 0..n {
         // SAFETY: position i lies within the n elements.
-        unsafe { crate::host::write(tensor.ptr().add(i * dtype.size()), dtype, start + i as f64 * step) };
+        unsafe { at(i).write(tensor.ptr().add(i * dtype.size()), dtype) };
     }
     replay::note_constant(&tensor)?;
     Ok(tensor)

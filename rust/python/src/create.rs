@@ -2,9 +2,10 @@
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyNotImplementedError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyAnyMethods, PyFloat, PyTuple};
+use pyo3::types::{PyAnyMethods, PyTuple};
 use retrograd_engine::apply::apply1;
 use retrograd_engine::autograd::GradMode;
+use retrograd_engine::host::Number;
 use retrograd_engine::kernels::Shape;
 use retrograd_engine::layout::Meta;
 use retrograd_engine::ops::memory::Clone as CloneOp;
@@ -198,19 +199,30 @@ pub fn full(
     finish(py, made, requires_grad)
 }
 
+/// A number to count with: a truth value is an integer, NumPy's numbers and tensors of one element are what they hold.
+fn count(value: &Object<'_>) -> PyResult<Number> {
+    match operand::number(value)? {
+        Some(Number::Bool(x)) => Ok(Number::Int(x.into())),
+        Some(number) => Ok(number),
+        None => value.extract().map(Number::Int).or_else(|_| value.extract().map(Number::Float)),
+    }
+}
+
 /// One value in another tensor's shape and dtype.
 #[pyfunction]
 #[pyo3(signature = (input, fill_value, *, dtype=None, requires_grad=false))]
 pub fn full_like(
     py: Python<'_>,
     input: &Bound<'_, PyTensor>,
-    fill_value: f64,
+    fill_value: &Object<'_>,
     dtype: Option<&Object<'_>>,
     requires_grad: bool,
 ) -> PyResult<Py<PyTensor>> {
     let like = input.get().tensor();
     let meta = Meta::new(*like.shape(), dtype_or(dtype, like.dtype())?);
-    finish(py, engine(|| make::full(meta, fill_value))?, requires_grad)
+    let number = count(fill_value)?;
+    let made = engine(|| make::full_of(meta, &number.to_tensor(meta.dtype)?))?;
+    finish(py, made, requires_grad)
 }
 
 /// From `start` (0) to below `end` by `step` (1).
@@ -222,20 +234,28 @@ pub fn arange(
     dtype: Option<&Object<'_>>,
     requires_grad: bool,
 ) -> PyResult<Py<PyTensor>> {
-    let any_float = args.iter().any(|a| a.is_instance_of::<PyFloat>());
-    let values: Vec<f64> = args.extract()?;
+    let values = args.iter().map(|a| count(&a)).collect::<PyResult<Vec<_>>>()?;
     let (start, end, step) = match values[..] {
-        [end] => (0.0, end, 1.0),
-        [start, end] => (start, end, 1.0),
+        [end] => (Number::Int(0), end, Number::Int(1)),
+        [start, end] => (start, end, Number::Int(1)),
         [start, end, step] => (start, end, step),
         _ => return Err(PyTypeError::new_err("arange: takes end, or start and end, or start, end and step")),
     };
-    let count = ((end - start) / step).ceil();
-    if step == 0.0 || !count.is_finite() {
-        return Err(PyValueError::new_err(format!("arange: cannot go from {start} to {end} by {step}")));
+    let [from, to, by] = [start, end, step].map(Number::as_f64);
+    let about = ((to - from) / by).ceil();
+    if by == 0.0 || !about.is_finite() {
+        return Err(PyValueError::new_err(format!("arange: cannot go from {from} to {to} by {by}")));
     }
-    let dtype = dtype_or(dtype, if any_float { DType::F32 } else { DType::I64 })?;
-    let made = engine(|| make::arange(start, step, count.max(0.0) as usize, dtype))?;
+    let (n, default) = match (start, end, step) {
+        (Number::Int(start), Number::Int(end), Number::Int(step)) => {
+            let (distance, step) = (i128::from(end) - i128::from(start), i128::from(step));
+            let n = (distance * step.signum() + step.abs() - 1) / step.abs();
+            (usize::try_from(n.max(0)).unwrap_or(usize::MAX), DType::I64)
+        }
+        _ => (about.max(0.0) as usize, DType::F32),
+    };
+    let dtype = dtype_or(dtype, default)?;
+    let made = engine(|| make::arange(start, step, n, dtype))?;
     finish(py, made, requires_grad)
 }
 

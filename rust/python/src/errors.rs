@@ -2,7 +2,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::exceptions::{
-    PyIndexError, PyMemoryError, PyNotImplementedError, PyRuntimeError, PyTypeError, PyValueError,
+    PyIndexError, PyMemoryError, PyNotImplementedError, PyOverflowError, PyRuntimeError, PyTypeError,
+    PyValueError,
 };
 use pyo3::prelude::*;
 use retrograd_engine::{Error, Kind, Result, Tensor};
@@ -17,6 +18,7 @@ pub fn to_py(error: Error) -> PyErr {
         Kind::Value => PyValueError::new_err(message),
         Kind::DType => PyTypeError::new_err(message),
         Kind::Index => PyIndexError::new_err(message),
+        Kind::Overflow => PyOverflowError::new_err(message),
         Kind::Memory => PyMemoryError::new_err(message),
         Kind::Graph => PyRuntimeError::new_err(message),
         Kind::Unsupported => PyNotImplementedError::new_err(message),

@@ -1,4 +1,6 @@
 //! Operators and comparisons.
+use std::borrow::Cow;
+
 use pyo3::prelude::*;
 use pyo3::types::PyNotImplemented;
 use retrograd_engine::apply::{apply_out, apply1};
@@ -15,7 +17,7 @@ use retrograd_engine::{DType, Result, Tensor, make};
 
 use super::{PyTensor, run, wrap};
 use crate::errors::{engine, engine_for};
-use crate::operand::{beside, required};
+use crate::operand::{beside, number, required};
 
 /// Operands as the op takes them: division and powers are of floating-point numbers.
 fn prepare(op: &Op, x: &Tensor) -> Result<Tensor> {
@@ -29,6 +31,24 @@ fn prepare(op: &Op, x: &Tensor) -> Result<Tensor> {
         }
         _ => Ok(x.clone()),
     }
+}
+
+/// `this` in a dtype for the number `other` to take: the op's own, and int64 where it is compared with an integer that does
+/// not fit, so that there is an answer.
+fn room<'a>(op: &Op, this: &'a Tensor, other: &Bound<'_, PyAny>) -> PyResult<Cow<'a, Tensor>> {
+    if this.dtype().is_float() {
+        return Ok(Cow::Borrowed(this));
+    }
+    let Some(number) = number(other)? else { return Ok(Cow::Borrowed(this)) };
+    let wide = matches!(op, Op::Compare(_)) && !number.fits(this.dtype());
+    engine_for(
+        other.py(),
+        this.numel(),
+        || {
+            if wide { make::cast(this, DType::I64) } else { prepare(op, this) }
+        },
+    )
+    .map(Cow::Owned)
 }
 
 /// `a op b` after promotion.
@@ -51,12 +71,26 @@ fn operator<'py>(
     op: impl Into<Op>,
     swapped: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = other.py();
+    let (py, op) = (other.py(), op.into());
+    let this = room(&op, this, other)?;
     let Some(other) = beside(other, this.dtype())? else {
         return Ok(PyNotImplemented::get(py).to_owned().into_any());
     };
-    let result = if swapped { binary(py, op, &other, this)? } else { binary(py, op, this, &other)? };
+    let result = if swapped { binary(py, op, &other, &this)? } else { binary(py, op, &this, &other)? };
     Ok(result.into_bound(py).into_any())
+}
+
+/// `this op other` for the method `name`: an error where `other` is no operand.
+pub fn with(
+    this: &Tensor,
+    other: &Bound<'_, PyAny>,
+    op: impl Into<Op>,
+    name: &str,
+) -> PyResult<Py<PyTensor>> {
+    let op = op.into();
+    let this = room(&op, this, other)?;
+    let operand = required(other, this.dtype(), name)?;
+    binary(other.py(), op, &this, &operand)
 }
 
 /// The elements of work in a product, in units of an elementwise operation's.
@@ -130,9 +164,8 @@ macro_rules! named {
         impl PyTensor {
             $(
                 $(#[$doc])*
-                fn $name(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyTensor>> {
-                    let other = required(other, self.tensor().dtype(), stringify!($name))?;
-                    binary(py, $op, self.tensor(), &other)
+                fn $name(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyTensor>> {
+                    with(self.tensor(), other, $op, stringify!($name))
                 }
             )*
         }

@@ -375,9 +375,8 @@ impl PyTensor {
         Ok(slf.call_method0("unbind")?.try_iter()?.into_any())
     }
 
-    fn __contains__(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let value = crate::operand::required(value, self.tensor().dtype(), "contains")?;
-        let equal = super::arithmetic::binary(py, Compare { kind: Kind::Eq }, self.tensor(), &value)?;
-        equal.bind(py).call_method0("any")?.is_truthy()
+    fn __contains__(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let equal = super::arithmetic::with(self.tensor(), value, Compare { kind: Kind::Eq }, "contains")?;
+        equal.bind(value.py()).call_method0("any")?.is_truthy()
     }
 }
