@@ -241,6 +241,32 @@ def test_operators_with_scalars_on_both_sides() -> None:
     assert abs(-t).tolist() == [1, 2, 4]
 
 
+@pytest.mark.parametrize("dtype", [rg.int64, rg.int32, rg.uint8])
+def test_powers_of_integers(dtype: rg.DType) -> None:
+    x = rg.tensor([0, 1, 2, 3, 7], dtype=dtype)
+    for exponent in (0, 1, 2, 3, 41, True):
+        for power in (x**exponent, x.pow(exponent), x ** rg.tensor(exponent, dtype=dtype)):
+            assert power.dtype == dtype
+            np.testing.assert_array_equal(power.numpy(), x.numpy() ** x.numpy().dtype.type(exponent))
+    assert (2**x).tolist() == [1, 2, 4, 8, 128]
+    assert (2**x).dtype == dtype
+    assert (x**2.0).dtype == (x**0.5).dtype == (x ** rg.ones(1)).dtype == rg.float32
+    for negative in (-1, -2):
+        with pytest.raises(ValueError, match=rf"pow.* {negative} "):
+            x**negative
+    with pytest.raises(ValueError, match=r"pow.* -1 "):
+        x.pow(-1)
+
+
+def test_powers_of_integers_with_negative_exponents_in_a_tensor() -> None:
+    x, e = rg.tensor([[-2], [-1], [0], [1], [2]]), rg.tensor([-3, -2, 2**40, 2**40 + 1])
+    want = [[0, 0, 0, 0], [-1, 1, 1, -1], [0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]]
+    assert (x**e).tolist() == want
+    truth = rg.tensor([True, False]) ** 3
+    assert truth.dtype == rg.int64
+    assert truth.tolist() == [1, 0]
+
+
 def test_comparisons() -> None:
     a, b = rg.tensor([1.0, 2.0, 3.0]), rg.tensor([3.0, 2.0, 1.0])
     assert (a < b).tolist() == [True, False, False]

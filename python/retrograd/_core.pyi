@@ -607,7 +607,7 @@ class Tensor:
         """
     def pow(self, /, other: Any) -> Tensor:
         """
-        `self ** exponent`, broadcast.
+        `self ** exponent`, broadcast; of integers it wraps, and is rounded towards zero where the exponent is negative.
         """
     def reciprocal(self, /) -> Tensor:
         """

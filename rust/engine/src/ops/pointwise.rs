@@ -41,6 +41,17 @@ const BINARY_POSITIVE: &[&str] = &[
     "(1037,)+ (1037,)+",
 ];
 
+const POWERS: &[&str] = &[
+    "(3,4)+ (3,4)+",
+    "()+ ()+",
+    "(0,4)+ (0,4)+",
+    "(3,4)+ (4,)+",
+    "(3,1)+ (1,4)+",
+    "(4,3).T+ (3,4)+",
+    "(3,4)::2+ (3,1)+",
+    "(3,4)i9 (3,4)i19",
+    "(1037,)+ (1037,)+",
+];
 const DIVISION: &[&str] = &[
     "(3,4) (3,4)",
     "() ()",
@@ -206,9 +217,9 @@ pointwise! {
         b.add(0, ga)
     };
 
-    /// `input` to the power of `exponent`.
-    Pow(input, exponent) = "pow", Float, saves &[(0, X(0)), (0, X(1)), (1, X(0)), (1, X(1)), (1, Y(0))],
-    samples BINARY_POSITIVE, float(formula::Pow),
+    /// `input` to the power of `exponent`; of integers it wraps, and is rounded towards zero where the exponent is negative.
+    Pow(input, exponent) = "pow", Number, saves &[(0, X(0)), (0, X(1)), (1, X(0)), (1, X(1)), (1, Y(0))],
+    samples POWERS, number(formula::Pow),
     vjp |b| {
         let (g, x, e) = (b.g()?, b.x(0)?, b.x(1)?);
         let zero = b.constant(0.0, &x)?;

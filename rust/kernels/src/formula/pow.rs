@@ -2,10 +2,10 @@
 use super::exp::exp_parts;
 use super::log::split;
 use super::{horner, pick, two_sum};
-use crate::map::Formula;
+use crate::map::{Formula, IntElem, IntFormula};
 use crate::simd::{Float, FloatVec};
 
-/// `x^y`, with C's rules for zeros, infinities and negative bases
+/// `x^y`, with C's rules for zeros, infinities and negative bases; of integers, wrapping
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pow;
 
@@ -21,6 +21,13 @@ impl Formula<2> for Pow {
     #[inline(always)]
     fn eval<V: FloatVec>(self, [x, y]: [V; 2]) -> V {
         pow(x, y)
+    }
+}
+
+impl IntFormula<2> for Pow {
+    #[inline(always)]
+    fn eval<T: IntElem>(self, [x, y]: [T; 2]) -> T {
+        x.power(y)
     }
 }
 

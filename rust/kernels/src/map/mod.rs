@@ -41,6 +41,8 @@ pub trait IntElem: Elem + Ord {
     fn floor_div(self, other: Self) -> Self;
     /// What [`floor_div`](IntElem::floor_div) leaves: it has the divisor's sign; 0 where the divisor is 0.
     fn remainder(self, other: Self) -> Self;
+    /// Wrapping power, rounded towards zero; 0 for 0 to a negative one.
+    fn power(self, exponent: Self) -> Self;
 }
 
 macro_rules! int_elem {
@@ -72,6 +74,28 @@ macro_rules! int_elem {
                 let rest = self.wrapping_rem(other);
                 #[allow(unused_comparisons)]
                 if rest != 0 && (rest < 0) != (other < 0) { rest.wrapping_add(other) } else { rest }
+            }
+            #[inline(always)]
+            fn power(self, exponent: Self) -> Self {
+                #[allow(unused_comparisons)]
+                if exponent < 0 {
+                    // Only 1 and -1 have whole reciprocals, themselves.
+                    return match self {
+                        1 => 1,
+                        x if x.wrapping_add(1) == 0 => if exponent & 1 == 0 { 1 } else { x },
+                        _ => 0,
+                    };
+                }
+                // By squaring, since `wrapping_pow` takes no exponents of 64 bits.
+                let (mut power, mut square, mut rest): (Self, Self, Self) = (1, self, exponent);
+                while rest > 0 {
+                    if rest & 1 == 1 {
+                        power = power.wrapping_mul(square);
+                    }
+                    square = square.wrapping_mul(square);
+                    rest >>= 1;
+                }
+                power
             }
         }
     )+ };

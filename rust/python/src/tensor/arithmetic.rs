@@ -1,10 +1,12 @@
 //! Operators and comparisons.
 use std::borrow::Cow;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyNotImplemented;
+use pyo3::types::{PyFloat, PyNotImplemented};
 use retrograd_engine::apply::{apply_out, apply1};
 use retrograd_engine::dtype::Category;
+use retrograd_engine::host::Number;
 use retrograd_engine::ops::compare::{Compare, Kind};
 use retrograd_engine::ops::matmul::Matmul;
 use retrograd_engine::ops::memory::Clone as CloneOp;
@@ -19,12 +21,18 @@ use super::{PyTensor, run, wrap};
 use crate::errors::{engine, engine_for};
 use crate::operand::{beside, number, required};
 
-/// Operands as the op takes them: division and powers are of floating-point numbers.
+/// Operands as the op takes them: division is of floating-point numbers.
 fn prepare(op: &Op, x: &Tensor) -> Result<Tensor> {
     match op {
-        Op::Div(_) | Op::Pow(_) if !x.dtype().is_float() => make::cast(x, DType::F32),
+        Op::Div(_) if !x.dtype().is_float() => make::cast(x, DType::F32),
         // Truth values add up as integers.
-        Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Neg(_) | Op::FloorDivide(_) | Op::Remainder(_)
+        Op::Add(_)
+        | Op::Sub(_)
+        | Op::Mul(_)
+        | Op::Neg(_)
+        | Op::Pow(_)
+        | Op::FloorDivide(_)
+        | Op::Remainder(_)
             if x.dtype().category() == Category::Bool =>
         {
             make::cast(x, DType::I64)
@@ -35,11 +43,16 @@ fn prepare(op: &Op, x: &Tensor) -> Result<Tensor> {
 
 /// `this` in a dtype for the number `other` to take: the op's own, and int64 where it is compared with an integer that does
 /// not fit, so that there is an answer.
-fn room<'a>(op: &Op, this: &'a Tensor, other: &Bound<'_, PyAny>) -> PyResult<Cow<'a, Tensor>> {
+fn room<'a>(op: &Op, this: &'a Tensor, other: &Bound<'_, PyAny>, swapped: bool) -> PyResult<Cow<'a, Tensor>> {
     if this.dtype().is_float() {
         return Ok(Cow::Borrowed(this));
     }
     let Some(number) = number(other)? else { return Ok(Cow::Borrowed(this)) };
+    if matches!(op, Op::Pow(_)) && !swapped && matches!(number, Number::Int(..0)) {
+        return Err(PyValueError::new_err(format!(
+            "pow: powers of integers with the negative exponent {other} are no integers; cast the tensor with .float()"
+        )));
+    }
     let wide = matches!(op, Op::Compare(_)) && !number.fits(this.dtype());
     engine_for(
         other.py(),
@@ -72,7 +85,7 @@ fn operator<'py>(
     swapped: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (py, op) = (other.py(), op.into());
-    let this = room(&op, this, other)?;
+    let this = room(&op, this, other, swapped)?;
     let Some(other) = beside(other, this.dtype())? else {
         return Ok(PyNotImplemented::get(py).to_owned().into_any());
     };
@@ -88,7 +101,7 @@ pub fn with(
     name: &str,
 ) -> PyResult<Py<PyTensor>> {
     let op = op.into();
-    let this = room(&op, this, other)?;
+    let this = room(&op, this, other, false)?;
     let operand = required(other, this.dtype(), name)?;
     binary(other.py(), op, &this, &operand)
 }
@@ -185,7 +198,7 @@ named! {
     floor_divide, FloorDivide {};
     /// What `floor_divide` leaves of `self`, broadcast: it has the sign of `other`; of integers, 0 where `other` is.
     remainder, Remainder {};
-    /// `self ** exponent`, broadcast.
+    /// `self ** exponent`, broadcast; of integers it wraps, and is rounded towards zero where the exponent is negative.
     pow, Pow {};
     /// The larger of the two, element by element; NaN where either is.
     maximum, Maximum {};
@@ -216,8 +229,9 @@ impl PyTensor {
             return Err(pyo3::exceptions::PyNotImplementedError::new_err("pow: 'modulo' is not supported"));
         }
         // A square is one product, exact where the general power is not.
-        if other.extract::<f64>().is_ok_and(|e| e == 2.0) && !other.is_instance_of::<PyTensor>() {
-            let (py, t) = (other.py(), self.tensor());
+        let (py, t) = (other.py(), self.tensor());
+        let stays = t.dtype().is_float() || !other.is_instance_of::<PyFloat>();
+        if stays && other.extract::<f64>().is_ok_and(|e| e == 2.0) && !other.is_instance_of::<PyTensor>() {
             let square =
                 if t.dtype() == DType::Bool { binary(py, Mul {}, t, t)? } else { run(py, Square {}, &[t])? };
             return Ok(square.into_bound(py).into_any());
@@ -289,7 +303,7 @@ impl PyTensor {
     fn mm(&self, py: Python<'_>, mat2: &Bound<'_, PyTensor>) -> PyResult<Py<PyTensor>> {
         let (a, b) = (self.tensor(), mat2.get().tensor());
         if a.rank() != 2 || b.rank() != 2 {
-            return Err(pyo3::exceptions::PyValueError::new_err(format!(
+            return Err(PyValueError::new_err(format!(
                 "mm: takes two matrices, not shapes {} and {}",
                 a.shape(),
                 b.shape()
