@@ -68,7 +68,7 @@ impl Number {
     /// Writes it as one element: integers that fit are exact.
     ///
     /// # Safety
-    /// As for [`write`].
+    /// As for [`write()`].
     pub(crate) unsafe fn write(self, ptr: *mut u8, dtype: DType) {
         // SAFETY: the caller's promise.
         unsafe {
