@@ -211,16 +211,32 @@ fn human(bytes: usize) -> String {
 
 /// What the machine, and the container this runs in, have left; `None` where neither says.
 fn available_memory() -> Option<usize> {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok().map(|kb| kb * 1024)
-    });
-    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<usize>().ok();
-    let group = |limit: &str, used: &str| Some(number(limit)?.saturating_sub(number(used)?));
-    let container = group("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current").or_else(|| {
-        group("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes")
-    });
+    let machine = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| entry(&text, "MemAvailable:"))
+        .map(|kilobytes| kilobytes * 1024);
+    let container = container_memory("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file")
+        .or_else(|| {
+            let folder = "/sys/fs/cgroup/memory";
+            container_memory(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        });
     machine.into_iter().chain(container).min()
+}
+
+/// What a container may still use. What it keeps of files that it read counts as used, but makes room.
+fn container_memory(folder: &str, limit: &str, used: &str, files: &str) -> Option<usize> {
+    let read = |file: &str| std::fs::read_to_string(format!("{folder}/{file}")).ok();
+    let number = |file: &str| read(file)?.trim().parse::<usize>().ok();
+    let files = read("memory.stat").and_then(|text| entry(&text, files)).unwrap_or(0);
+    Some(number(limit)?.saturating_sub(number(used)?.saturating_sub(files)))
+}
+
+/// The number that follows `name` at the beginning of a line.
+fn entry(text: &str, name: &str) -> Option<usize> {
+    text.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some(name)).then(|| words.next()?.parse().ok())?
+    })
 }
 
 /// Returns this thread's and the shared cache's free blocks to the system.
@@ -275,6 +291,15 @@ mod tests {
         release(block, 1000);
         assert_eq!(allocate(990).unwrap(), block);
         release(block, 990);
+    }
+
+    #[test]
+    fn entries_of_a_table() {
+        let text = "file 10\ninactive_file 4096\nMemAvailable:   12 kB\n";
+        assert_eq!(entry(text, "inactive_file"), Some(4096));
+        assert_eq!(entry(text, "MemAvailable:"), Some(12));
+        assert_eq!(entry(text, "inactive"), None);
+        assert!(available_memory().is_none_or(|bytes| bytes > 0));
     }
 
     #[test]
