@@ -78,7 +78,7 @@ pub struct AdamParam<T> {
 /// One SGD step on all `params`.
 ///
 /// # Safety
-/// Every pointer is valid for `n` elements (`step` for one) and no two of them overlap.
+/// Every pointer is valid for `n` elements (`step` for one), and no two of them overlap but those of parameters.
 pub unsafe fn sgd<T: Float>(params: &[SgdParam<T>], hyper: &SgdHyper) {
     // SAFETY: promised by the caller.
     unsafe { step(params, hyper) }
@@ -87,7 +87,7 @@ pub unsafe fn sgd<T: Float>(params: &[SgdParam<T>], hyper: &SgdHyper) {
 /// One Adam or AdamW step on all `params`.
 ///
 /// # Safety
-/// Every pointer is valid for `n` elements (`step` for one) and no two of them overlap.
+/// Every pointer is valid for `n` elements (`step` for one), and no two of them overlap but those of parameters.
 pub unsafe fn adam<T: Float>(params: &[AdamParam<T>], hyper: &AdamHyper) {
     // SAFETY: promised by the caller.
     unsafe { step(params, hyper) }
@@ -108,6 +108,8 @@ trait Param: Copy {
     type Hyper: Sync;
     fn len(&self) -> usize;
     fn step(&self) -> *mut f32;
+    /// Where the parameter lies.
+    fn addresses(&self) -> Range<usize>;
     /// Moves the elements of `range`.
     ///
     /// # Safety
@@ -131,6 +133,7 @@ unsafe fn step<P: Param>(params: &[P], hyper: &P::Hyper) {
     // One part of each parameter a thread: mostly it gets the same ones at every step, and finds its part of the state in its
     // own cache, and of the gradients those rows that it computed.
     let parts = pool::num_threads().min(total / GRAIN).max(1);
+    let parts = if parts > 1 && overlap(params) { 1 } else { parts };
     pool::run(parts, &|part| {
         // SAFETY: the slice outlives the region; the level is supported; parts do not overlap.
         unsafe { simd::dispatch_unchecked(level, Part { params: &*shared.get(), part, parts, hyper }) }
@@ -139,6 +142,13 @@ unsafe fn step<P: Param>(params: &[P], hyper: &P::Hyper) {
         // SAFETY: promised by the caller. All tasks are done.
         unsafe { *param.step() += 1.0 };
     }
+}
+
+/// Whether some parameters are views of the same memory: what is left there depends on the order.
+fn overlap<P: Param>(params: &[P]) -> bool {
+    let mut all: Vec<_> = params.iter().map(|p| p.addresses()).collect();
+    all.sort_unstable_by_key(|range| range.start);
+    all.windows(2).any(|pair| pair[1].start < pair[0].end)
 }
 
 /// Part `part` of `parts` of each parameter, in whole cache lines.
@@ -170,6 +180,11 @@ impl<T: Float> Param for SgdParam<T> {
 
     fn len(&self) -> usize {
         self.n
+    }
+
+    fn addresses(&self) -> Range<usize> {
+        let first = self.param as usize;
+        first..first + self.n * size_of::<T>()
     }
 
     fn step(&self) -> *mut f32 {
@@ -219,6 +234,11 @@ impl<T: Float> Param for AdamParam<T> {
 
     fn len(&self) -> usize {
         self.n
+    }
+
+    fn addresses(&self) -> Range<usize> {
+        let first = self.param as usize;
+        first..first + self.n * size_of::<T>()
     }
 
     fn step(&self) -> *mut f32 {

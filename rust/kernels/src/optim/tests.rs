@@ -185,6 +185,25 @@ fn state_that_decays_ends_at_zero() {
 }
 
 #[test]
+fn views_of_the_same_memory_are_stepped_in_order() {
+    let n = 100_000;
+    everywhere(|| {
+        let (mut base, grad) = (vec![1f32; n], (0..n).map(|i| noise(i) as f32).collect::<Vec<_>>());
+        let (param, mut steps) = (base.as_mut_ptr(), [0f32; 2]);
+        let params: [_; 2] = std::array::from_fn(|i| SgdParam {
+            n: n - 1000,
+            param: param.wrapping_add(1000 * i),
+            grad: grad.as_ptr(),
+            buffer: std::ptr::null_mut(),
+            step: &raw mut steps[i],
+        });
+        // SAFETY: both lie within the base.
+        unsafe { sgd(&params, &SgdHyper { weight_decay: 0.5, ..SGD }) };
+        base
+    });
+}
+
+#[test]
 fn powers_by_squaring() {
     for n in [0, 1, 2, 3, 10, 1000, 123_456] {
         let (got, want) = (power(0.999, n), 0.999f64.powi(n as i32));
