@@ -296,3 +296,34 @@ except KeyboardInterrupt:
         process.wait()
     assert out == "interrupted [2.0, 2.0]\n"
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+def test_a_replay_is_not_begun_in_the_middle_of_itself() -> None:
+    """A signal's handler runs between two kernels of a replay: it must not wait for that one to end."""
+    code = """import signal
+import retrograd as rg
+a = rg.rand(256, 256)
+errors = []
+def handle(number, frame):
+    try:
+        step(a)
+    except RuntimeError as error:
+        errors.append(str(error))
+def chain(x, n):
+    for _ in range(n):
+        x = (x @ a) * 0.01
+    return x
+signal.signal(signal.SIGALRM, handle)
+for n in (64, 256, 1024, 4096):
+    step = rg.compile(lambda x, n=n: chain(x, n))
+    want = step(a).tolist()
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    assert step(a).tolist() == want
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if errors:
+        break
+assert "handler" in errors[0]
+assert step(a).tolist() == want
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=TIMEOUT)

@@ -1,4 +1,5 @@
 //! A recorded program, and its replay.
+use std::cell::Cell;
 use std::sync::Arc;
 
 use retrograd_kernels::Strides;
@@ -68,6 +69,26 @@ impl GradGuard {
         let grad = self.leaf.peek_grad();
         let same = |id| grad.as_ref().is_some_and(|g| g.storage().id() == id);
         grad.is_some() == self.present && self.storage.is_none_or(same)
+    }
+}
+
+thread_local! {
+    /// How many replays are under way on this thread: the handler of a signal may begin another.
+    static UNDER_WAY: Cell<u32> = const { Cell::new(0) };
+}
+
+struct UnderWay;
+
+impl UnderWay {
+    fn begin() -> Self {
+        UNDER_WAY.set(UNDER_WAY.get() + 1);
+        Self
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        UNDER_WAY.set(UNDER_WAY.get() - 1);
     }
 }
 
@@ -177,7 +198,16 @@ impl Program {
                 self.argument_offsets.len()
             );
         }
-        let _turn = self.turns.take();
+        let _turn = match self.turns.try_take() {
+            Some(turn) => turn,
+            None if UNDER_WAY.get() > 0 => bail!(
+                Graph,
+                "compile: called by a signal's handler in the middle of a replay, which it would wait for; \
+                 let the handler set a flag, and look at it between two steps"
+            ),
+            None => self.turns.take(),
+        };
+        let _under_way = UnderWay::begin();
         let mut fresh: SmallVec<[Arc<Storage>; 4]> = SmallVec::new();
         let mut fresh_of: SmallVec<[(usize, usize); 4]> = SmallVec::new();
         let mut base: SmallVec<[*mut u8; 64]> = SmallVec::with_capacity(self.slots.len());
