@@ -65,6 +65,93 @@ def test_an_argument_that_is_returned_or_overwritten() -> None:
         assert g(x).tolist() == x.tolist() == [[10, 2], [2, 2]]
 
 
+def test_what_is_saved_and_overwritten_is_an_error_as_without_compiling() -> None:
+    w = rg.ones(3, requires_grad=True)
+    outside = rg.ones(3)
+
+    def both(a: Tensor, b: Tensor) -> Tensor:
+        w.grad = None
+        loss = (w * a).sum()
+        b.add_(1)
+        loss.backward()
+        assert w.grad is not None
+        return w.grad.clone()
+
+    def one(a: Tensor) -> Tensor:
+        w.grad = None
+        loss = (w * outside).sum()
+        a.add_(1)
+        loss.backward()
+        assert w.grad is not None
+        return w.grad.clone()
+
+    x = rg.ones(3)
+    for warm_up in (False, True):
+        f, g = rg.compile(both), rg.compile(one)
+        if warm_up:
+            f(rg.ones(3), rg.ones(3))
+            g(rg.ones(3))
+        with pytest.raises(RuntimeError, match="overwritten"):
+            f(x, x)
+        with pytest.raises(RuntimeError, match="overwritten"):
+            g(outside)
+
+
+def test_what_a_failed_call_overwrote_is_missed_by_the_graph() -> None:
+    w = rg.ones(3, requires_grad=True)
+    table = rg.ones(4, 3)
+
+    def fail(a: Tensor) -> None:
+        a.add_(1)
+        raise KeyError
+
+    x = rg.ones(3)
+    loss = (w * x).sum()
+    with pytest.raises(KeyError):
+        rg.compile(fail)(x)
+    with pytest.raises(RuntimeError, match="overwritten"):
+        loss.backward()
+    pick = rg.compile(lambda a, i: (a.add_(1), table[i])[1])
+    pick(x, rg.tensor([0]))
+    loss = (w * x).sum()
+    with pytest.raises(IndexError):
+        pick(x, rg.tensor([9]))
+    with pytest.raises(RuntimeError, match="overwritten"):
+        loss.backward()
+
+
+def test_memory_met_in_the_same_way_is_recorded_once() -> None:
+    n = 1000
+    f = rg.compile(lambda a, b: a.add_(b).sum())
+    for i in range(5):
+        x = rg.ones(n)
+        assert f(x, x).item() == 2 * n
+        y = rg.full((n,), float(i))
+        assert f(x, y).item() == (2 + i) * n
+        assert f(y, rg.ones(n)).item() == (i + 1) * n
+    assert len(f) == 1
+    buffer = rg.ones(n)
+    g = rg.compile(lambda a: buffer.add_(a).sum())
+    for i in range(1, 5):
+        assert g(buffer).item() == 2**i * n
+    assert len(g) == 1
+
+
+def test_an_argument_is_not_made_to_require_a_gradient() -> None:
+    with pytest.raises(NotImplementedError, match="detach"):
+        rg.compile(lambda x: (x.requires_grad_() * 2).sum().detach())(rg.ones(2))
+
+    @rg.compile
+    def slope(x: Tensor) -> Tensor:
+        y = x.detach().requires_grad_()
+        (y * y).sum().backward()
+        assert y.grad is not None
+        return y.grad.clone()
+
+    for i in range(3):
+        assert slope(rg.full((2,), float(i))).tolist() == [2 * i, 2 * i]
+
+
 def test_an_overwritten_argument_is_missed_by_the_graph() -> None:
     f = rg.compile(lambda x: x.mul_(2))
     w = rg.ones(2, requires_grad=True)
@@ -94,6 +181,53 @@ def test_what_is_made_inside_is_made_anew(make: Any) -> None:
         got = g(rg.ones(1))
         assert got.tolist() == want.tolist()
         got.add_(5)
+
+
+def test_constants_that_others_hold_are_made_anew() -> None:
+    p = nn.Parameter(rg.ones(3))
+    optimizer = optim.SGD([p], lr=1.0)
+
+    @rg.compile
+    def step() -> None:
+        optimizer.zero_grad()
+        p.grad = rg.arange(3.0)
+        optimizer.step()
+
+    for i in range(1, 4):
+        step()
+        assert p.grad is not None
+        p.grad.fill_(100)
+        assert p.tolist() == [1, 1 - i, 1 - 2 * i]
+
+    @rg.compile
+    def both() -> Tensor:
+        p.grad = rg.arange(3.0)
+        return p.grad
+
+    for _ in range(3):
+        result = both()
+        assert p.grad is not None
+        assert result.tolist() == p.grad.tolist() == [0, 1, 2]
+        p.grad.fill_(9)
+    held: list[Tensor] = []
+
+    @rg.compile
+    def f(x: Tensor) -> Tensor:
+        held.append(rg.arange(3.0))
+        return x * held[-1]
+
+    for _ in range(3):
+        assert f(rg.ones(3)).tolist() == [0, 1, 2]
+        held[0].fill_(9)
+
+
+def test_lists_made_tensors_inside() -> None:
+    f = rg.compile(lambda x: rg.as_tensor([1.0, 2.0]))
+    g = rg.compile(lambda x: rg.as_tensor([1.0, 2.0]).add_(x))
+    for _ in range(3):
+        f(rg.ones(2)).fill_(9)
+        assert f(rg.ones(2)).tolist() == [1, 2]
+        assert g(rg.ones(2)).tolist() == [2, 3]
 
 
 def test_a_single_value_made_inside() -> None:
@@ -171,7 +305,10 @@ def test_values_that_cannot_be_compared_are_other_values() -> None:
     assert f(rg.ones(2), Settings(rg.full((2,), 2.0))).tolist() == [2, 2]
     assert f(rg.ones(2), Settings(rg.full((2,), 3.0))).tolist() == [3, 3]
     g = rg.compile(lambda x, by: x / by)
-    assert [g(rg.ones(1), by).item() for by in (0.0, -0.0, 0.0)] == [np.inf, -np.inf, np.inf]
+    for number in (float, np.float64):
+        assert [g(rg.ones(1), number(by)).item() for by in (0.0, -0.0, 0.0)] == [np.inf, -np.inf, np.inf]
+    h = rg.compile(lambda x, d: x + (1 if type(next(iter(d))) is bool else 2))
+    assert [h(rg.ones(1), d).item() for d in ({1: 0}, {True: 0})] == [3, 2]
 
 
 def test_compiled_functions_under_vmap() -> None:

@@ -25,6 +25,8 @@ enum Owner {
     Pool,
     /// Another storage whose bytes these are; it alone counts overwrites of its own.
     Alias(#[expect(dead_code, reason = "held for its drop")] Arc<Storage>),
+    /// Another storage whose bytes these are, which counts their overwrites.
+    Masked(Arc<Storage>),
     /// Dropping this value does, such as a NumPy array.
     Foreign(#[expect(dead_code, reason = "held for its drop")] Box<dyn Any + Send + Sync>),
 }
@@ -58,17 +60,16 @@ impl Storage {
 
     /// The same bytes under the same id, with a version of their own.
     pub fn alias(of: &Arc<Self>) -> Arc<Self> {
-        Self::alias_as(of, of.id)
+        Self::same_bytes(of, of.id, Owner::Alias(of.clone()))
     }
 
-    /// The same bytes under an id and with a version of their own.
+    /// The same bytes, with the same version, under an id of their own.
     pub(crate) fn masked(of: &Arc<Self>) -> Arc<Self> {
-        Self::alias_as(of, NEXT_ID.fetch_add(1, Relaxed))
+        Self::same_bytes(of, NEXT_ID.fetch_add(1, Relaxed), Owner::Masked(of.clone()))
     }
 
-    fn alias_as(of: &Arc<Self>, id: u64) -> Arc<Self> {
-        let (version, owner) = (AtomicU32::new(0), Owner::Alias(of.clone()));
-        Arc::new(Self { ptr: of.ptr, bytes: of.bytes, id, version, owner })
+    fn same_bytes(of: &Self, id: u64, owner: Owner) -> Arc<Self> {
+        Arc::new(Self { ptr: of.ptr, bytes: of.bytes, id, version: AtomicU32::new(0), owner })
     }
 
     /// Whether the bytes are nobody else's: neither another storage's nor, say, a NumPy array's.
@@ -104,12 +105,20 @@ impl Storage {
 
     /// How often the contents were overwritten.
     pub fn version(&self) -> u32 {
-        self.version.load(Relaxed)
+        self.counter().load(Relaxed)
     }
 
     /// Notes that the contents were overwritten.
     pub fn bump(&self) {
-        self.version.fetch_add(1, Relaxed);
+        self.counter().fetch_add(1, Relaxed);
+    }
+
+    #[inline]
+    fn counter(&self) -> &AtomicU32 {
+        match &self.owner {
+            Owner::Masked(of) => of.counter(),
+            _ => &self.version,
+        }
     }
 }
 

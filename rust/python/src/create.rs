@@ -10,6 +10,7 @@ use retrograd_engine::kernels::Shape;
 use retrograd_engine::layout::Meta;
 use retrograd_engine::ops::memory::Clone as CloneOp;
 use retrograd_engine::ops::shape::SliceScatter;
+use retrograd_engine::replay::Recording;
 use retrograd_engine::{DType, Tensor, generator, make};
 
 use crate::array;
@@ -52,7 +53,12 @@ fn from_object(data: &Object<'_>) -> PyResult<(Tensor, bool)> {
             return Err(PyTypeError::new_err(format!("cannot make a tensor of data of dtype {shown}")));
         }
     };
-    Ok((array::share(array.cast::<PyUntypedArray>()?)?, false))
+    let shared = array::share(array.cast::<PyUntypedArray>()?)?;
+    if Recording::active() && !array.is(data) {
+        // An array that nobody else has is made anew in each call, as other tensors are.
+        return Ok((engine(|| apply1(CloneOp {}, &[&shared]))?, false));
+    }
+    Ok((shared, false))
 }
 
 /// A tensor with a copy of `data`: numbers, nested lists, an array or a tensor.

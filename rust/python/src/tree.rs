@@ -170,23 +170,27 @@ impl Tree {
                     return Ok(false);
                 }
                 for ((ka, va), (kb, vb)) in a.iter().zip(b) {
-                    if !ka.bind(py).eq(kb)? || !va.matches(vb, py)? {
+                    if !same(ka.bind(py), kb.bind(py)) || !va.matches(vb, py)? {
                         return Ok(false);
                     }
                 }
                 Ok(true)
             }
             (Tree::Made(a, x), Tree::Made(b, y)) => Ok(a.bind(py).eq(b)? && x.matches(y, py)?),
-            (Tree::Other(a), Tree::Other(b)) => {
-                let (a, b) = (a.bind(py), b.bind(py));
-                // 1, 1.0 and True are equal but make different programs, and so do 0.0 and -0.0.
-                if let (Ok(a), Ok(b)) = (a.cast_exact::<PyFloat>(), b.cast_exact::<PyFloat>()) {
-                    return Ok(a.value().to_bits() == b.value().to_bits());
-                }
-                // What cannot be compared is another value.
-                Ok(a.is(b) || (a.get_type().is(b.get_type()) && a.eq(b).unwrap_or(false)))
-            }
+            (Tree::Other(a), Tree::Other(b)) => Ok(same(a.bind(py), b.bind(py))),
             _ => Ok(false),
         }
+    }
+}
+
+/// Whether two values make the same program: 1, 1.0 and True are equal but do not, nor do 0.0 and -0.0. What cannot be compared is
+/// another value.
+fn same(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> bool {
+    if a.is(b) || !a.get_type().is(b.get_type()) {
+        return a.is(b);
+    }
+    match (a.cast::<PyFloat>(), b.cast::<PyFloat>()) {
+        (Ok(a), Ok(b)) => a.value().to_bits() == b.value().to_bits(),
+        _ => a.eq(b).unwrap_or(false),
     }
 }

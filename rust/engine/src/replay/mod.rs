@@ -2,6 +2,7 @@
 //!
 //! What is recorded are kernels on storages: views, the graph and the backward pass have melted away by
 //! then. See `docs/architecture.md`.
+mod places;
 mod plan;
 mod program;
 mod recorder;

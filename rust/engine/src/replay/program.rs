@@ -5,6 +5,7 @@ use std::sync::Arc;
 use retrograd_kernels::Strides;
 use smallvec::SmallVec;
 
+use super::places::Places;
 use crate::autograd::{Interrupts, Turns};
 use crate::dtype::DType;
 use crate::error::{Result, bail};
@@ -95,8 +96,7 @@ impl Drop for UnderWay {
 /// A linear program of kernel calls.
 pub struct Program {
     slots: Vec<Slot>,
-    /// Pairs of slots that must not share memory.
-    apart: Vec<[u32; 2]>,
+    places: Places,
     operands: Vec<Operand>,
     instructions: Vec<Instruction>,
     outputs: Vec<Output>,
@@ -116,7 +116,7 @@ impl Program {
     #[expect(clippy::too_many_arguments, reason = "each is one field")]
     pub(super) fn new(
         slots: Vec<Slot>,
-        apart: Vec<[u32; 2]>,
+        places: Places,
         bytes: usize,
         operands: Vec<Operand>,
         instructions: Vec<Instruction>,
@@ -129,7 +129,7 @@ impl Program {
     ) -> Result<Self> {
         Ok(Self {
             slots,
-            apart,
+            places,
             operands,
             instructions,
             outputs,
@@ -143,19 +143,12 @@ impl Program {
         })
     }
 
-    /// Whether the program does with these arguments what the function would: nothing it was recorded under has changed, and no
-    /// two of them, or one and a tensor from outside, share memory that a kernel writes while it uses the other.
+    /// Whether the program does with these arguments what the function would: nothing it was recorded under has changed, and
+    /// they lie where it may find them.
     pub fn serves(&self, arguments: &[Tensor]) -> bool {
         self.epoch == super::epoch()
             && self.guards.iter().all(GradGuard::holds)
-            && self.apart.iter().all(|pair| {
-                let [a, b] = pair.map(|slot| match &self.slots[slot as usize] {
-                    Slot::Argument(i) => arguments[*i].addresses(),
-                    Slot::Fixed(storage) => storage.addresses(),
-                    Slot::Fresh(_) | Slot::Temporary(_) => 0..0,
-                });
-                a.end <= b.start || b.end <= a.start
-            })
+            && self.places.allow(arguments)
     }
 
     /// Whether the structure has changed: the program will never serve again.
@@ -229,6 +222,14 @@ impl Program {
             });
         }
 
+        // Even where it fails half-way.
+        for &slot in &self.changed {
+            match &self.slots[slot as usize] {
+                Slot::Fixed(storage) => storage.bump(),
+                Slot::Argument(a) => arguments[*a].storage().bump(),
+                Slot::Fresh(_) | Slot::Temporary(_) => {}
+            }
+        }
         let mut interrupts = Interrupts::new();
         for ins in &self.instructions {
             let y = views(&self.operands[ins.start..ins.inputs_at], &base);
@@ -237,13 +238,6 @@ impl Program {
             interrupts.poll()?;
         }
 
-        for &slot in &self.changed {
-            match &self.slots[slot as usize] {
-                Slot::Fixed(storage) => storage.bump(),
-                Slot::Argument(a) => arguments[*a].storage().bump(),
-                Slot::Fresh(_) | Slot::Temporary(_) => {}
-            }
-        }
         for effect in &self.effects {
             effect.leaf.put_grad(effect.grad.clone());
         }

@@ -3,6 +3,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use super::places::Places;
 use super::plan::{Life, plan};
 use super::program::{GradEffect, GradGuard, Instruction, Operand, Output, Program, Slot};
 use crate::error::{Result, bail};
@@ -32,6 +33,12 @@ struct Seen {
     written: bool,
 }
 
+impl Seen {
+    fn is(&self, storage: &Arc<Storage>) -> bool {
+        std::ptr::eq(self.storage.as_ptr(), Arc::as_ptr(storage))
+    }
+}
+
 /// How a leaf's `.grad` was used first.
 struct GradUse {
     leaf: Tensor,
@@ -46,8 +53,6 @@ struct Recorder {
     seen: Vec<Seen>,
     by_id: HashMap<u64, usize>,
     operands: Vec<Operand>,
-    /// Whether each operand is overwritten.
-    writes: Vec<bool>,
     instructions: Vec<Instruction>,
     grads: Vec<GradUse>,
     epoch: u64,
@@ -98,52 +103,31 @@ impl Recorder {
             meta: *tensor.meta(),
             strides: *tensor.strides(),
         });
-        self.writes.push(written);
     }
 
-    /// Has constants that are overwritten, or given away as `results`, made anew at the beginning of each call.
-    fn remake_constants(&mut self, results: &[Output]) {
+    /// Has constants that are overwritten, or that others hold now, made anew at the beginning of each call.
+    fn remake_constants(&mut self, effects: &[GradEffect]) {
         let mut first = Vec::new();
         for slot in 0..self.seen.len() {
             let seen = &mut self.seen[slot];
             let Some(constant) = seen.constant.take() else { continue };
-            if !seen.written && results.iter().all(|o| o.slot as usize != slot) {
+            let is_grad = effects.iter().any(|e| e.grad.as_ref().is_some_and(|g| seen.is(g.storage())));
+            let is_held = seen.kept.as_ref().is_some_and(|kept| Arc::strong_count(kept) > 1);
+            if !(seen.written || is_held) {
                 continue;
             }
-            (seen.kept, seen.written, seen.first) = (None, true, 0);
+            // A gradient stays where it is; a result is new.
+            seen.kept = seen.kept.take().filter(|_| is_grad);
+            (seen.written, seen.first) = (true, 0);
             let start = self.operands.len();
             for slot in [slot, slot, self.meet(constant.storage(), Some(constant.storage().clone()))] {
                 let (meta, strides) = (*constant.meta(), *constant.strides());
                 self.operands.push(Operand { slot: slot as u32, offset: 0, meta, strides });
-                self.writes.push(false);
             }
             let (op, end) = (CopyInto {}.into(), self.operands.len());
             first.push(Instruction { op, start, inputs_at: start + 1, end });
         }
         self.instructions.splice(0..0, first);
-    }
-
-    /// Pairs of slots of which one kernel call writes one and uses the other, where a later call's arguments might bring them
-    /// together: whether the call may write straight away was decided for those of the recording.
-    fn apart(&self, slots: &[Slot]) -> Vec<[u32; 2]> {
-        let mut pairs = Vec::new();
-        for ins in &self.instructions {
-            for w in (ins.start..ins.end).filter(|&i| self.writes[i]) {
-                for x in ins.start..ins.end {
-                    let pair = [self.operands[w].slot, self.operands[x].slot];
-                    let kinds = pair.map(|slot| &slots[slot as usize]);
-                    let may_meet = matches!(
-                        kinds,
-                        [Slot::Argument(_), Slot::Argument(_) | Slot::Fixed(_)]
-                            | [Slot::Fixed(_), Slot::Argument(_)]
-                    );
-                    if pair[0] != pair[1] && may_meet && !pairs.contains(&pair) {
-                        pairs.push(pair);
-                    }
-                }
-            }
-        }
-        pairs
     }
 
     fn record(&mut self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) {
@@ -273,7 +257,6 @@ impl Recording {
             seen: Vec::new(),
             by_id: HashMap::new(),
             operands: Vec::new(),
-            writes: Vec::new(),
             instructions: Vec::new(),
             grads: Vec::new(),
             epoch: super::epoch(),
@@ -315,6 +298,12 @@ impl Recording {
             bail!(Graph, "compile: the recording was lost");
         };
 
+        if self.arguments.iter().any(Tensor::requires_grad) {
+            bail!(
+                Unsupported,
+                "compile: an argument is made to require a gradient; use a .detach() of it that requires one"
+            );
+        }
         // Which gradients were operands is asked before the present ones are given slots below.
         let uses = std::mem::take(&mut r.grads);
         let guards = uses.iter().filter_map(|grad| {
@@ -349,7 +338,7 @@ impl Recording {
                 *y = Tensor::from_parts(self.given[i].storage().clone(), y.dtype(), y.layout());
             }
         }
-        r.remake_constants(&results);
+        r.remake_constants(&effects);
 
         let mut slots = Vec::new();
         let mut lives = Vec::new();
@@ -367,9 +356,6 @@ impl Recording {
                         "compile: the step writes into an array that it shares with NumPy itself; \
                          share it outside, or make it a tensor of its own with retrograd.tensor()"
                     );
-                }
-                if let Some(argument) = seen.input {
-                    self.given[argument].storage().bump();
                 }
                 changed.push(i as u32);
             }
@@ -389,10 +375,11 @@ impl Recording {
                 *at = offsets[*at];
             }
         }
-        let apart = r.apart(&slots);
+        let written: Vec<bool> = (0..slots.len()).map(|slot| changed.contains(&(slot as u32))).collect();
+        let places = Places::new(&slots, &written, &self.given);
         Program::new(
             slots,
-            apart,
+            places,
             bytes,
             r.operands,
             r.instructions,

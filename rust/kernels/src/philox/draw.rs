@@ -139,7 +139,7 @@ pub unsafe fn uniform<T: FloatElem>(seed: u64, offset: u64, low: f64, high: f64,
     let near = |x: f64| T::narrow(T::Compute::from_f64(x)).widen().to_f64();
     // The next one below lies half a step away at least, and a whole one at most.
     let below = [high, high - 0.6 * T::EPSILON * high.abs()].map(near).into_iter().find(|&x| x < high);
-    let last = below.filter(|_| !T::IS_COMPUTE).unwrap_or(f64::INFINITY);
+    let last = below.filter(|&x| !T::IS_COMPUTE && x >= near(low)).unwrap_or(f64::INFINITY);
     fill(seed, offset, n, y, Uniform { low, high, last });
 }
 

@@ -138,6 +138,13 @@ fn the_end_of_a_range_is_not_drawn() {
         check(low, high, 0f32);
         check(low, high, 0f64);
     }
+    let (mut one, mut two) = ([f16::ZERO; 9], [bf16::ZERO; 9]);
+    // SAFETY: as many elements.
+    unsafe {
+        uniform(1, 0, 2.0, 2.0, 9, one.as_mut_ptr());
+        uniform(1, 0, -1.0, -1.0, 9, two.as_mut_ptr());
+    }
+    assert!(one.iter().all(|x| x.to_f32() == 2.0) && two.iter().all(|x| x.to_f32() == -1.0));
 }
 
 #[test]
