@@ -20,7 +20,8 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn new(slots: &[Slot], written: &[bool], arguments: &[Tensor]) -> Self {
+    /// Of a recording with these arguments; `changed` are the slots that are written.
+    pub(super) fn new(slots: &[Slot], changed: &[u32], arguments: &[Tensor]) -> Self {
         let mut places = Self {
             written: Vec::new(),
             used: Vec::new(),
@@ -28,15 +29,15 @@ impl Places {
             met_fixed: Vec::new(),
             met: Vec::new(),
         };
-        for (slot, &is_written) in slots.iter().zip(written) {
-            match slot {
-                Slot::Argument(i) => places.writes[*i] |= is_written,
-                Slot::Fixed(storage) => {
-                    places.used.push(storage.addresses());
-                    if is_written {
-                        places.written.push(storage.addresses());
-                    }
-                }
+        for slot in slots {
+            if let Slot::Fixed(storage) = slot {
+                places.used.push(storage.addresses());
+            }
+        }
+        for &slot in changed {
+            match &slots[slot as usize] {
+                Slot::Argument(i) => places.writes[*i] = true,
+                Slot::Fixed(storage) => places.written.push(storage.addresses()),
                 Slot::Fresh(_) | Slot::Temporary(_) => {}
             }
         }

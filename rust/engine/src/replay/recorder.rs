@@ -375,8 +375,7 @@ impl Recording {
                 *at = offsets[*at];
             }
         }
-        let written: Vec<bool> = (0..slots.len()).map(|slot| changed.contains(&(slot as u32))).collect();
-        let places = Places::new(&slots, &written, &self.given);
+        let places = Places::new(&slots, &changed, &self.given);
         Program::new(
             slots,
             places,
