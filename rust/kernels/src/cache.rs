@@ -1,17 +1,29 @@
 //! What this machine's caches hold. It decides how work is cut, never what comes of it.
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Taken where the system does not say.
 const LEVEL_TWO: usize = 1 << 20;
 
 /// Bytes of the second cache of a core.
+#[inline]
 pub(crate) fn level_two() -> usize {
-    static BYTES: LazyLock<usize> = LazyLock::new(|| {
-        let said = if cfg!(miri) { None } else { (0..8).find_map(ask) };
-        // What is shared by many, or said by mistake, is not taken at its word.
-        said.map_or(LEVEL_TWO, |bytes| bytes.clamp(256 << 10, 4 << 20))
-    });
-    *BYTES
+    /// Zero until it is first asked for. No lock: a child of `fork` would wait for a thread that it does not have.
+    static BYTES: AtomicUsize = AtomicUsize::new(0);
+    match BYTES.load(Ordering::Relaxed) {
+        0 => {
+            let bytes = first_level_two();
+            BYTES.store(bytes, Ordering::Relaxed);
+            bytes
+        }
+        bytes => bytes,
+    }
+}
+
+#[cold]
+fn first_level_two() -> usize {
+    let said = if cfg!(miri) { None } else { (0..8).find_map(ask) };
+    // What is shared by many, or said by mistake, is not taken at its word.
+    said.map_or(LEVEL_TWO, |bytes| bytes.clamp(256 << 10, 4 << 20))
 }
 
 /// The size of that cache of the first processor, if it is the second for data. Only Linux has such files.
