@@ -8,8 +8,7 @@ mod program;
 mod recorder;
 
 pub use program::Program;
-pub use recorder::Recording;
-pub use recorder::note_shared;
+pub use recorder::{Recording, note_shared};
 pub(crate) use recorder::{
     check_host_read, check_host_write, note_constant, note_grad_read, note_grad_write, record, recording,
 };

@@ -146,9 +146,7 @@ impl Program {
     /// Whether the program does with these arguments what the function would: nothing it was recorded under has changed, and
     /// they lie where it may find them.
     pub fn serves(&self, arguments: &[Tensor]) -> bool {
-        self.epoch == super::epoch()
-            && self.guards.iter().all(GradGuard::holds)
-            && self.places.allow(arguments)
+        !self.is_outdated() && self.guards.iter().all(GradGuard::holds) && self.places.allow(arguments)
     }
 
     /// Whether the structure has changed: the program will never serve again.

@@ -343,7 +343,7 @@ impl Recording {
         let mut slots = Vec::new();
         let mut lives = Vec::new();
         let mut changed = Vec::new();
-        for (i, mut seen) in std::mem::take(&mut r.seen).into_iter().enumerate() {
+        for (i, mut seen) in r.seen.into_iter().enumerate() {
             let is_output = results.iter().any(|o| o.slot as usize == i);
             // A temporary that somebody still holds keeps its bytes: what they see is what a replay writes.
             if seen.kept.is_none() && !is_output && seen.input.is_none() {
